@@ -1,0 +1,55 @@
+# Everything a person types. Nothing needs to be installed but Python 3.11+ and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := uv==0.13.8
+SETUP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test check lint fix lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(SETUP)  ## Install everything into .venv, pinned by requirements.lock
+
+$(SETUP): requirements.lock pyproject.toml
+	@echo "installing into $(VENV) (pinned by requirements.lock) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Tallyledger needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(SETUP)  ## Run a real month end to end; SERVE=1 leaves everything running
+	@$(BIN)/tally demo $(if $(SERVE),--serve)
+
+up: $(SETUP)  ## Start door, ledger and Dagster UI; Ctrl-C stops them
+	@$(BIN)/tally up
+
+down: $(SETUP)  ## Stop the embedded Postgres
+	@$(BIN)/tally down
+
+test: check  ## Lint, types, import contract, dbt tests and the test suite
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(SETUP) lint  ## Lint, types and the import contract
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lint: $(SETUP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+fix: $(SETUP)  ## Format and mend what can be mended
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: $(SETUP)  ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean:  ## Remove the environment, the embedded database and build output
+	@test ! -x $(BIN)/tally || $(BIN)/tally down
+	@rm -rf $(VENV) .tally build

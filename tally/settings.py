@@ -1,0 +1,92 @@
+"""Every setting, in one typed place, read once from the environment.
+
+A missing or malformed value stops the start and names its variable. `.env.example` lists the same
+variables; a test holds the two together.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tally.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Settings of every process: door, ledger ticks, pushes, CLI."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr | None = Field(
+        None, alias="DATABASE_URL", description="Postgres 15 or newer; unset: an embedded server under TALLY_HOME"
+    )
+    home: Path = Field(
+        Path(".tally"), alias="TALLY_HOME", description="Folder of the embedded Postgres, logs and reports"
+    )
+    clock: Literal["system", "simulated"] = Field(
+        "system", alias="TALLY_CLOCK", description="simulated: time stands where the database's clock row was put"
+    )
+
+    door_host: str = Field("127.0.0.1", alias="TALLY_DOOR_HOST", description="Address the ingest door binds to")
+    door_port: int = Field(8080, alias="TALLY_DOOR_PORT", ge=0, le=65535, description="Port of the ingest door")
+    max_body_bytes: int = Field(
+        2_097_152, alias="TALLY_MAX_BODY_BYTES", ge=1024, description="Largest request body, bytes"
+    )
+    max_batch_events: int = Field(1000, alias="TALLY_MAX_BATCH_EVENTS", ge=1, description="Most events in one request")
+    max_properties_bytes: int = Field(
+        4096,
+        alias="TALLY_MAX_PROPERTIES_BYTES",
+        ge=2,
+        description="Largest properties object of an event, bytes of JSON",
+    )
+    event_max_age_days: int = Field(
+        35, alias="TALLY_EVENT_MAX_AGE_DAYS", ge=1, description="Oldest event_time taken, days (Stripe's own bound: 35)"
+    )
+    event_max_ahead_seconds: int = Field(
+        300,
+        alias="TALLY_EVENT_MAX_AHEAD_SECONDS",
+        ge=0,
+        description="How far event_time may lie ahead, seconds (Stripe: 300)",
+    )
+    max_queued_events: int = Field(
+        100_000,
+        alias="TALLY_MAX_QUEUED_EVENTS",
+        ge=1,
+        description="Events that may wait for a commit before the door answers 503",
+    )
+
+    stripe_api_key: SecretStr | None = Field(
+        None, alias="STRIPE_API_KEY", description="Secret or restricted key; unset: nothing is pushed"
+    )
+    stripe_api_base: str | None = Field(
+        None, alias="STRIPE_API_BASE", description="Another Stripe address, e.g. the local Stripe's"
+    )
+    stripe_timeout_seconds: int = Field(
+        10, alias="TALLY_STRIPE_TIMEOUT_SECONDS", ge=1, description="Time-out of one Stripe call"
+    )
+    push_workers: int = Field(
+        8, alias="TALLY_PUSH_WORKERS", ge=1, le=64, description="Parallel deliveries to Stripe, serial per counter"
+    )
+
+    dagster_host: str = Field("127.0.0.1", alias="TALLY_DAGSTER_HOST", description="Address of the Dagster UI")
+    dagster_port: int = Field(3000, alias="TALLY_DAGSTER_PORT", ge=0, le=65535, description="Port of the Dagster UI")
+    sandbox_port: int = Field(12111, alias="TALLY_SANDBOX_PORT", ge=0, le=65535, description="Port of the local Stripe")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="TALLY_LOG_LEVEL", description="Least level logged"
+    )
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process, read from the environment at the first call.
+
+    Raises:
+        SettingsError: naming every variable that is missing or malformed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"settings: {faults}. See .env.example for what each variable takes.") from None
