@@ -1,0 +1,1 @@
+"""The demo: two real months of flights, metered, billed and proven against an independent truth."""
