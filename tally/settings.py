@@ -17,7 +17,7 @@ from tally.errors import SettingsError
 class Settings(BaseSettings):
     """Settings of every process: door, ledger ticks, pushes, CLI."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(
         None, alias="DATABASE_URL", description="Postgres 15 or newer; unset: an embedded server under TALLY_HOME"
@@ -42,12 +42,17 @@ class Settings(BaseSettings):
         description="Largest properties object of an event, bytes of JSON",
     )
     event_max_age_days: int = Field(
-        35, alias="TALLY_EVENT_MAX_AGE_DAYS", ge=1, description="Oldest event_time taken, days (Stripe's own bound: 35)"
+        35,
+        alias="TALLY_EVENT_MAX_AGE_DAYS",
+        ge=1,
+        le=36500,
+        description="Oldest event_time taken, days (Stripe's own bound: 35)",
     )
     event_max_ahead_seconds: int = Field(
         300,
         alias="TALLY_EVENT_MAX_AHEAD_SECONDS",
         ge=0,
+        le=31_536_000,
         description="How far event_time may lie ahead, seconds (Stripe: 300)",
     )
     max_queued_events: int = Field(
@@ -72,6 +77,9 @@ class Settings(BaseSettings):
 
     dagster_host: str = Field("127.0.0.1", alias="TALLY_DAGSTER_HOST", description="Address of the Dagster UI")
     dagster_port: int = Field(3000, alias="TALLY_DAGSTER_PORT", ge=0, le=65535, description="Port of the Dagster UI")
+    dagster_automation: Literal["on", "off"] = Field(
+        "on", alias="TALLY_DAGSTER_AUTOMATION", description="off: Dagster's sensors and schedules start switched off"
+    )
     sandbox_port: int = Field(12111, alias="TALLY_SANDBOX_PORT", ge=0, le=65535, description="Port of the local Stripe")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="TALLY_LOG_LEVEL", description="Least level logged"

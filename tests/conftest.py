@@ -1,5 +1,6 @@
 """One real Postgres per test process, and a fresh database per test, cloned from a migrated template."""
 
+import socket
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
+from tally.ledger import Ledger
 from tally.migrations import migrate
 from tally.settings import Settings
 
@@ -48,6 +50,27 @@ def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator
         admin.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture(scope="session")
+def built_template(postgres: EmbeddedPostgres, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database in which every dbt model was built, over nothing."""
+    name = "template_built"
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template_database}")
+    Ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).build()
+    return name
+
+
+@pytest.fixture
+def built_database_url(postgres: EmbeddedPostgres, built_template: str) -> Iterator[str]:
+    """The URL of this test's own database with every dbt model in it, empty. `Ledger(url, folder)` ticks it."""
+    name = f"built_{next(_numbers)}"
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {built_template}")
+    yield postgres.url(name)
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to this test's database."""
@@ -59,3 +82,12 @@ def connection(database_url: str) -> Iterator[psycopg.Connection]:
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings that point at this test's database and a folder of its own."""
     return Settings.model_validate({"DATABASE_URL": database_url, "TALLY_HOME": tmp_path})
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,47 @@
+"""The door's view of the one clock: the machine's time, or the simulated one that the database holds."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+from ingest.link import DatabaseLost, Link
+from tally.clock import Clock
+
+
+class DoorClock(Protocol):
+    """Answers the time without holding up the event loop."""
+
+    async def now(self) -> datetime: ...
+
+    async def landed_at(self) -> datetime | None:
+        """What the rows of a commit say they landed at; None leaves it to Postgres."""
+        ...
+
+
+class PlainClock:
+    """Any `Clock` that answers at once; Postgres dates the rows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def now(self) -> datetime:
+        return self._clock.now()
+
+    async def landed_at(self) -> datetime | None:
+        return None
+
+
+class SharedClock:
+    """The time in tally.simulated_clock, read anew each time: a demo or a test moves it while the door runs."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def now(self) -> datetime:
+        rows = await self._link.fetch("select now from tally.simulated_clock")
+        if not rows:
+            raise DatabaseLost("nothing", "TALLY_CLOCK is simulated but tally.simulated_clock is empty")
+        now: datetime = rows[0]["now"]
+        return now.astimezone(UTC)
+
+    async def landed_at(self) -> datetime | None:
+        return await self.now()

@@ -1,0 +1,69 @@
+"""Who is calling: bearer keys, kept for a few seconds so that the hot path asks the database for none of them."""
+
+import asyncio
+from collections import OrderedDict
+from datetime import UTC, datetime
+from time import monotonic
+
+from ingest.link import Link
+from ingest.problem import Problem, unauthorized
+from tally.api_keys import FIND_KEY, CheckedKey, parse_key
+
+# A revocation must work within 5 seconds; the read that follows the expiry takes its share of them.
+KEPT_SECONDS = 3.0
+MAX_KEPT = 10_000
+_NOBODY = CheckedKey("", "", "", (), datetime.min.replace(tzinfo=UTC), None, None, bytes(32))
+
+
+class Keyring:
+    """The keys seen lately, unknown ones included."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._kept: OrderedDict[str, tuple[float, CheckedKey | None]] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    async def authenticate(self, authorization: bytes | None, now: datetime, scope: str) -> CheckedKey:
+        """The key of an Authorization header, good for `scope` at `now`.
+
+        Raises:
+            Problem: 401 when it is missing, unknown, expired or revoked, 403 when it lacks the scope.
+            DatabaseLost: it is not known here and cannot be read.
+        """
+        if authorization is None:
+            raise unauthorized("key-missing", "send an API key with the header Authorization: Bearer tly_...")
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        parsed = parse_key(token.strip()) if scheme.lower() == "bearer" else None
+        if parsed is None:
+            raise unauthorized("key-malformed", "the Authorization header is not of the form Bearer tly_<id>_<secret>")
+        key_id, secret = parsed
+        key = await self._find(key_id)
+        if not (key or _NOBODY).matches(secret) or key is None:
+            raise unauthorized("key-unknown", "there is no such API key")
+        standing = key.standing(now)
+        if standing != "valid":
+            raise unauthorized(f"key-{standing}", f"this API key is {standing}")
+        if scope not in key.scopes:
+            raise Problem(
+                403, "scope-missing", f"this API key lacks the scope {scope}; it has {', '.join(sorted(key.scopes))}"
+            )
+        return key
+
+    async def _find(self, key_id: str) -> CheckedKey | None:
+        if (kept := self._fresh(key_id)) is not None:
+            return kept[1]
+        async with self._reading:
+            if (kept := self._fresh(key_id)) is not None:
+                return kept[1]
+            asked_at = monotonic()
+            rows = await self._link.fetch(FIND_KEY, key_id)
+            key = CheckedKey.from_row(dict(rows[0])) if rows else None
+            self._kept[key_id] = (asked_at, key)
+            self._kept.move_to_end(key_id)
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+            return key
+
+    def _fresh(self, key_id: str) -> tuple[float, CheckedKey | None] | None:
+        kept = self._kept.get(key_id)
+        return kept if kept is not None and monotonic() - kept[0] < KEPT_SECONDS else None

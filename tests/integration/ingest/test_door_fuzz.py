@@ -1,0 +1,78 @@
+"""Whatever is sent, the door answers with a sentence, and what it accepts has landed."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from door_caller import Caller, event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.characters(categories=["Cs", "Cc", "Cf"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+NOW = st.just(datetime.now(UTC).isoformat())
+NUMBERS = st.floats() | st.integers() | st.decimals().map(str) | st.from_regex(r"-?[0-9]{1,17}([.][0-9]{1,14})?")
+# Nearly sound events, so that the fuzz gets past the first check.
+EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "idempotency_key": st.text(max_size=8) | VALUES,
+        "customer_ref": st.text(min_size=1, max_size=8),
+        "metric": st.sampled_from(["api_calls", "departures", "peak"]) | VALUES,
+        "quantity": NUMBERS | VALUES,
+        "event_time": NOW | st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | VALUES,
+        "properties": st.dictionaries(st.text(max_size=4), VALUES, max_size=3) | VALUES,
+        "tenant_id": st.sampled_from(["acme", None]) | VALUES,
+        "extra": VALUES,
+    },
+)
+COMPLETE = EVENTS.map(lambda fields: {**event(), **fields})
+SOUND = st.text(min_size=1, max_size=8).map(lambda key: event(idempotency_key=key))
+BODIES = (
+    (
+        st.lists(EVENTS | COMPLETE | SOUND | VALUES, max_size=6).map(lambda events: {"events": events})
+        | COMPLETE
+        | VALUES
+    )
+    .map(lambda value: json.dumps(value).encode())
+    .flatmap(lambda body: st.just(body) | st.integers(0, len(body)).map(lambda cut: body[:cut] + b"\xff" + body[cut:]))
+)
+FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+PROMISED = {200, 207, 400, 403, 413}
+
+
+def check(door: Caller, body: bytes) -> None:
+    before = count(door)
+    answer = door.send(body)
+    said: dict[str, Any] = answer.json()
+    assert answer.status_code in PROMISED, answer.text
+    accepted = said.get("accepted", 0)
+    assert count(door) - before == accepted
+    if answer.status_code in {200, 207}:
+        assert accepted + said["rejected"] + said["duplicates"] == len(said["results"])
+        assert all(result["reason"] for result in said["results"] if result["status"] == "rejected")
+    else:
+        assert accepted == 0
+        assert said["detail"]
+
+
+def count(door: Caller) -> int:
+    row = door.connection.execute("select count(*) from raw.usage_events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_no_body_breaks_the_door_and_what_it_accepts_has_landed(door: Caller) -> None:
+    @FUZZ
+    @given(BODIES | st.binary(max_size=200))
+    def fuzz(body: bytes) -> None:
+        check(door, body)
+
+    fuzz()
+    # What landed must be readable by the ledger, which casts the properties.
+    door.connection.execute("select properties::jsonb, trim_scale(quantity) from raw.usage_events")
+    assert count(door) > 0
+    assert 'status="500"' not in door.http.get("/metrics").text
