@@ -1,0 +1,40 @@
+"""Every SDK call the sandbox answers."""
+
+from stripe_sandbox import (
+    customers,
+    event_destinations,
+    event_summaries,
+    events,
+    invoice_previews,
+    invoices,
+    meter_event_adjustments,
+    meter_events,
+    meters,
+    prices,
+    products,
+    subscription_items,
+    subscriptions,
+    test_clocks,
+    thin_events,
+    webhook_endpoints,
+)
+from stripe_sandbox.operations import RouteTable
+
+ROUTES = RouteTable(
+    customers.OPERATIONS
+    | event_destinations.OPERATIONS
+    | event_summaries.OPERATIONS
+    | events.OPERATIONS
+    | invoice_previews.OPERATIONS
+    | invoices.OPERATIONS
+    | meter_event_adjustments.OPERATIONS
+    | meter_events.OPERATIONS
+    | meters.OPERATIONS
+    | prices.OPERATIONS
+    | products.OPERATIONS
+    | subscription_items.OPERATIONS
+    | subscriptions.OPERATIONS
+    | test_clocks.OPERATIONS
+    | thin_events.OPERATIONS
+    | webhook_endpoints.OPERATIONS
+)
