@@ -6,10 +6,10 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check lint fix lock clean
+.PHONY: help setup demo up down test test-browser check lint fix lock clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(SETUP)  ## Install everything into .venv, pinned by requirements.lock
 
@@ -34,6 +34,9 @@ down: $(SETUP)  ## Stop the embedded Postgres
 
 test: check  ## Lint, types, import contract, dbt tests and the test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-browser: $(SETUP)  ## The pages, in headless Chromium (needs the chromium command)
+	@$(BIN)/python -m pytest -m browser
 
 check: $(SETUP) lint  ## Lint, types and the import contract
 	@$(BIN)/mypy

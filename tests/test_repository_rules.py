@@ -1,0 +1,114 @@
+"""House rules that a machine can check."""
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.version import Version
+
+from tally.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("tally", "ingest", "dagster_project", "stripe_sandbox", "demo")
+LONGEST_PYTHON_FILE = 300
+LONGEST_SQL_MODEL = 300
+NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc", "util", "helper"}
+
+
+def sources(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def test_every_setting_stands_in_the_example_file_and_no_other_does() -> None:
+    named = set(re.findall(r"^#? ?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    read = {field.alias for field in Settings.model_fields.values()}
+    assert named == read
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"os\.environ(\.get|\[)|os\.getenv", path.read_text())
+    }
+    # dbt's profile takes its values from the environment alone: the runner lends them to it and takes them back.
+    assert readers == {"tally/ledger/dbt_runner.py"}
+
+
+def test_no_file_outgrows_its_idea() -> None:
+    caps = {".py": LONGEST_PYTHON_FILE, ".sql": LONGEST_SQL_MODEL}
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in sources("*.py", "*.sql")
+        if (lines := len(path.read_text().splitlines())) > caps[path.suffix]
+    }
+    assert long == {}
+
+
+def test_every_name_says_something() -> None:
+    parts = chain.from_iterable(path.relative_to(ROOT).with_suffix("").parts for path in sources("*.py", "*.sql"))
+    assert NAMES_THAT_SAY_NOTHING & set(parts) == set()
+
+
+@pytest.mark.parametrize(("package", "first_broken"), [("dbt-core", "1.12"), ("sqlalchemy", "2.1")])
+def test_the_two_caps_hold(package: str, first_broken: str) -> None:
+    """pyproject.toml and docs/decisions.md say what breaks beyond each."""
+    assert Version(version(package)) < Version(first_broken)
+
+
+def test_no_outside_host_is_named_in_the_lock_file() -> None:
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_the_lock_file_pins_every_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    declared = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = {re.split(r"[\[<>=;]", line)[0].strip().lower().replace("_", "-") for line in declared}
+    pinned = {line.split("==")[0].split("[")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    assert {name for name in names if name not in pinned} == set()
+
+
+def test_the_compose_file_describes_what_production_needs() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    services = compose["services"]
+    assert set(services) == {"postgres", "migrate", "ingest", "dagster-webserver", "dagster-daemon"}
+    lasting = {name: service for name, service in services.items() if name != "migrate"}
+    assert [name for name, service in lasting.items() if "healthcheck" not in service] == []
+    published = chain.from_iterable(service.get("ports", []) for service in services.values())
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+def test_secrets_of_the_compose_file_come_from_the_environment() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for line in text.splitlines():
+        if re.search(r"PASSWORD:|API_KEY:", line):
+            assert "${" in line, line
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    """Each `make x` and `tally x` of the documents is a real one; the end-to-end tests run the main ones."""
+    from typer.main import get_command
+
+    from tally.cli.app import app
+
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]  # a group has commands
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in ("README.md", "RECONCILIATION.md"):
+        text = (ROOT / document).read_text()
+        quoted = "\n".join(re.findall(r"```(?:\w*\n)?(.*?)```|`([^`\n]+)`", text, re.DOTALL) and re.findall(r"`{1,3}[^`]+`{1,3}", text))
+        assert set(re.findall(r"\bmake ([a-z-]+)", quoted)) - targets == set(), document
+        assert set(re.findall(r"\btally ([a-z]+)", quoted)) - commands == set(), document
