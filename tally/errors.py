@@ -23,3 +23,11 @@ class ConfigurationError(TallyError):
 
 class StripeModeError(TallyError):
     """A live key where a test key belongs, or the reverse, or none at all. Nothing was sent."""
+
+
+class LedgerError(TallyError):
+    """A ledger model failed; the message is the model's. Nothing of the failed model was committed."""
+
+
+class LedgerBusy(LedgerError):
+    """Another runner is ticking this database's ledger."""

@@ -27,13 +27,26 @@ create table tally.push_intents (
     confirmed_at       timestamptz,
     confirmed_by       text check (confirmed_by in ('answer', 'duplicate', 'summary', 'operator')),
     last_error         text,
+    absent_since       timestamptz,
+    absent_reads       integer     not null default 0,
     unique (tenant_id, account, livemode, customer_ref, metric, period_start, seq)
 );
 create unique index push_intents_one_open on tally.push_intents
     (tenant_id, account, livemode, customer_ref, metric, period_start)
     where state in ('planned', 'sending', 'unknown', 'resolving', 'disputed');
+create index push_intents_by_period on tally.push_intents (tenant_id, account, livemode, period_end);
 create index push_intents_to_deliver on tally.push_intents (tenant_id, account, livemode, planned_at)
     where state in ('planned', 'sending', 'unknown');
+
+comment on column tally.push_intents.lease_until is 'Real time of the database: until then the row belongs to the pusher that claimed it, or waits out its back-off.';
+comment on column tally.push_intents.first_attempt_at is 'The clock''s time. 20 hours later the identifier is never sent again: Stripe may have forgotten it.';
+comment on column tally.push_intents.absent_since is 'Resolving only: since when Stripe''s summary has read as if this intent had never arrived, and over how many reads.';
+
+-- Usage of a closed period bills nowhere: its invoice is final, or its draft cannot be open any more (Stripe's longest grace is 72 hours).
+create function tally.period_is_closed(period_end timestamptz, invoice_status text, at timestamptz) returns boolean
+language sql immutable
+    return coalesce(invoice_status in ('open', 'paid', 'void', 'uncollectible'), false)
+        or (at >= period_end + interval '72 hours' and invoice_status is distinct from 'draft');
 
 create function tally.push_intent_is_immutable() returns trigger language plpgsql as $$
 begin

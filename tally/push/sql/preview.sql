@@ -1,0 +1,1 @@
+select * from candidates order by customer_ref, metric, period_start

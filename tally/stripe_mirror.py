@@ -1,0 +1,188 @@
+"""Writing the Stripe mirror: tally.stripe_subscription_items, tally.customer_periods, tally.stripe_unmapped."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from tally.customer_periods import KnownPeriod, PeriodChanges, PeriodConflict, take_over
+from tally.periods import Period, periods_of
+from tally.stripe_subscriptions import MeteredItem, StripeMeter
+
+PERIODS_AHEAD = 2
+
+_UPSERT_ITEM = """
+insert into tally.stripe_subscription_items (
+    account, livemode, item_id, tenant_id, customer_ref, metric, subscription_id, subscription_status,
+    stripe_customer_id, stripe_meter_id, event_name, price_id, billing_cycle_anchor, started_at, ended_at,
+    current_period_start, current_period_end, synced_at
+) values (
+    %(account)s, %(livemode)s, %(item_id)s, %(tenant_id)s, %(customer_ref)s, %(metric)s, %(subscription_id)s,
+    %(subscription_status)s, %(stripe_customer_id)s, %(stripe_meter_id)s, %(event_name)s, %(price_id)s,
+    %(billing_cycle_anchor)s, %(started_at)s, %(ended_at)s, %(current_period_start)s, %(current_period_end)s, %(now)s
+)
+on conflict (tenant_id, account, livemode, item_id) do update set
+    customer_ref = excluded.customer_ref, metric = excluded.metric, subscription_id = excluded.subscription_id,
+    subscription_status = excluded.subscription_status, stripe_customer_id = excluded.stripe_customer_id,
+    stripe_meter_id = excluded.stripe_meter_id, event_name = excluded.event_name, price_id = excluded.price_id,
+    billing_cycle_anchor = excluded.billing_cycle_anchor, started_at = excluded.started_at,
+    ended_at = excluded.ended_at, current_period_start = excluded.current_period_start,
+    current_period_end = excluded.current_period_end, synced_at = excluded.synced_at
+"""
+# An item that Stripe no longer lists was removed; one that is listed but cannot be mapped must not be pushed to.
+_END_VANISHED = """
+update tally.stripe_subscription_items set ended_at = %(now)s
+where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s
+  and ended_at is null and not item_id = any(%(listed)s)
+"""
+_DROP_UNMAPPABLE = """
+delete from tally.stripe_subscription_items
+where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s and item_id = any(%(unmappable)s)
+"""
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """Something in Stripe that no counter can go to: a meter, a customer, an item or an event name; and why."""
+
+    object_id: str
+    reason: str
+
+
+@dataclass
+class SyncSummary:
+    """What a sync found and changed. `periods_replaced` were projections that Stripe's word contradicted."""
+
+    items: int = 0
+    customers: int = 0
+    items_ended: int = 0
+    periods_confirmed: int = 0
+    periods_projected: int = 0
+    periods_replaced: int = 0
+    unmapped: list[Unmapped] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class MirrorKey:
+    """Whose mirror, of which account and mode, as of when."""
+
+    tenant_id: str
+    account: str
+    livemode: bool
+    now: datetime
+
+    def parameters(self, **more: Any) -> dict[str, Any]:
+        return {**vars(self), **more}
+
+
+def write_items(
+    connection: psycopg.Connection[Any],
+    key: MirrorKey,
+    items: Iterable[MeteredItem],
+    metrics: Mapping[str, str],
+    meters: Mapping[str, StripeMeter],
+) -> None:
+    """Store the items; `metrics` is by event name, `meters` by meter id."""
+    rows = [
+        key.parameters(
+            item_id=item.item_id,
+            customer_ref=item.customer_ref,
+            metric=metrics[meters[item.meter_id].event_name],
+            subscription_id=item.subscription_id,
+            subscription_status=item.subscription_status,
+            stripe_customer_id=item.stripe_customer_id,
+            stripe_meter_id=item.meter_id,
+            event_name=meters[item.meter_id].event_name,
+            price_id=item.price_id,
+            billing_cycle_anchor=item.repeats.anchor,
+            started_at=item.started_at,
+            ended_at=item.ended_at,
+            current_period_start=item.current.start,
+            current_period_end=item.current.end,
+        )
+        for item in items
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_UPSERT_ITEM, rows)
+
+
+def end_items(connection: psycopg.Connection[Any], key: MirrorKey, listed: list[MeteredItem]) -> int:
+    """Mark the stored items that Stripe no longer lists as ended; returns how many."""
+    gone = key.parameters(listed=[item.item_id for item in listed])
+    return connection.execute(_END_VANISHED, gone).rowcount
+
+
+def drop_items(connection: psycopg.Connection[Any], key: MirrorKey, item_ids: Iterable[str]) -> None:
+    """Remove items that can no longer be mapped, so that nothing is pushed to them."""
+    connection.execute(_DROP_UNMAPPABLE, key.parameters(unmappable=sorted(item_ids)))
+
+
+def write_periods(
+    connection: psycopg.Connection[Any], key: MirrorKey, items: list[MeteredItem], summary: SyncSummary
+) -> list[MeteredItem]:
+    """Store each customer's periods; returns the items whose period fits, and lists the others as unmapped."""
+    stored: dict[str, list[KnownPeriod]] = defaultdict(list)
+    for ref, start, end, origin in connection.execute(
+        "select customer_ref, period_start, period_end, origin from tally.customer_periods"
+        " where tenant_id = %(tenant_id)s and customer_ref = any(%(refs)s)",
+        key.parameters(refs=list({item.customer_ref for item in items})),
+    ):
+        stored[ref].append(KnownPeriod(Period(start, end), is_stripes=origin == "stripe"))
+    kept = []
+    for item in sorted(items, key=lambda item: (item.customer_ref, item.started_at, item.item_id)):
+        ends_at = item.ended_at or item.ends_at
+        computed = periods_of(item.current, item.repeats, item.started_at, PERIODS_AHEAD)
+        projected = [period for period in computed if ends_at is None or period.start < ends_at]
+        try:
+            changes = take_over(stored[item.customer_ref], item.current, projected)
+        except PeriodConflict as conflict:
+            summary.unmapped.append(Unmapped(item.item_id, f"{item.customer_ref}: {conflict}"))
+            continue
+        _write_changes(connection, key, item.customer_ref, changes)
+        summary.periods_confirmed += len(changes.confirmed) + sum(known.is_stripes for known in changes.inserted)
+        summary.periods_projected += sum(not known.is_stripes for known in changes.inserted)
+        summary.periods_replaced += len(changes.deleted)
+        kept.append(item)
+    return kept
+
+
+def _write_changes(
+    connection: psycopg.Connection[Any], key: MirrorKey, customer_ref: str, changes: PeriodChanges
+) -> None:
+    for period in changes.deleted:
+        connection.execute(
+            "delete from tally.customer_periods where tenant_id = %s and customer_ref = %s and period_start = %s",
+            (key.tenant_id, customer_ref, period.start),
+        )
+    for period in changes.confirmed:
+        connection.execute(
+            "update tally.customer_periods set origin = 'stripe'"
+            " where tenant_id = %s and customer_ref = %s and period_start = %s",
+            (key.tenant_id, customer_ref, period.start),
+        )
+    for known in changes.inserted:
+        origin = "stripe" if known.is_stripes else "projected"
+        connection.execute(
+            "insert into tally.customer_periods (tenant_id, customer_ref, period_start, period_end, origin)"
+            " values (%s, %s, %s, %s, %s)",
+            (key.tenant_id, customer_ref, known.period.start, known.period.end, origin),
+        )
+
+
+def write_unmapped(connection: psycopg.Connection[Any], key: MirrorKey, unmapped: list[Unmapped]) -> None:
+    """Replace the list of what could not be mapped."""
+    connection.execute(
+        "delete from tally.stripe_unmapped"
+        " where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s",
+        key.parameters(),
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into tally.stripe_unmapped (tenant_id, account, livemode, object_id, reason, seen_at)"
+            " values (%(tenant_id)s, %(account)s, %(livemode)s, %(object_id)s, %(reason)s, %(now)s)"
+            " on conflict (tenant_id, account, livemode, object_id) do update set reason = excluded.reason",
+            [key.parameters(object_id=each.object_id, reason=each.reason) for each in unmapped],
+        )

@@ -1,0 +1,90 @@
+"""Which account a key opens, and what is refused before anything is sent."""
+
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from tally.errors import StripeModeError
+from tally.settings import Settings
+from tally.stripe_account import open_account
+from tally.stripe_pace import Pace
+from tally.stripe_summaries import SummaryUnreadable, exact
+
+LIVE, TEST = "_live_", "_test_"
+
+
+def settings(key: str | None, base: str | None = None) -> Settings:
+    given: dict[str, Any] = {"TALLY_HOME": Path("/nonexistent"), "STRIPE_API_KEY": key, "STRIPE_API_BASE": base}
+    return Settings.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("key", "livemode"), [(f"sk{LIVE}x", True), (f"rk{LIVE}x", True), (f"sk{TEST}x", False), (f"rk{TEST}x", False)]
+)
+def test_the_keys_prefix_says_the_mode(key: str, livemode: bool) -> None:
+    account = open_account(settings(key))
+    assert (account.livemode, account.mode) == (livemode, "live" if livemode else "test")
+    assert stripe.enable_telemetry is False
+
+
+@pytest.mark.parametrize("key", [None, "", "pk_test_x", "whatever", "sk_prod_x"])
+def test_without_a_secret_key_nothing_is_sent(key: str | None) -> None:
+    with pytest.raises(StripeModeError, match="nothing was sent"):
+        open_account(settings(key))
+
+
+def test_neither_the_account_nor_an_error_shows_the_key() -> None:
+    secret = f"sk{TEST}veryverysecret"
+    assert "veryverysecret" not in repr(open_account(settings(secret)))
+    with pytest.raises(StripeModeError) as caught:
+        open_account(settings("xk_veryverysecret"))
+    assert "veryverysecret" not in str(caught.value)
+
+
+def test_a_live_key_does_not_go_over_the_wire_in_clear() -> None:
+    with pytest.raises(StripeModeError, match="unencrypted"):
+        open_account(settings(f"sk{LIVE}x", "http://stripe.example"))
+    assert open_account(settings(f"sk{LIVE}x", "http://127.0.0.1:12111")).livemode
+    assert open_account(settings(f"sk{TEST}x", "http://sandbox:12111")).account == "self"
+
+
+@pytest.mark.parametrize("base", ["stripe.example", "ftp://stripe.example", "https://"])
+def test_an_address_that_is_none_is_refused(base: str) -> None:
+    with pytest.raises(StripeModeError, match="no address"):
+        open_account(settings(f"sk{TEST}x", base))
+
+
+def test_a_connected_account_goes_with_every_call() -> None:
+    account = open_account(settings(f"sk{TEST}x"), "acct_42")
+    assert account.options() == {"stripe_account": "acct_42"}
+    assert account.options("key") == {"stripe_account": "acct_42", "idempotency_key": "key", "max_network_retries": 0}
+    with pytest.raises(StripeModeError, match="no Stripe account"):
+        open_account(settings(f"sk{TEST}x"), "newark")
+
+
+def test_a_pace_spreads_calls_and_waits_out_pauses() -> None:
+    pace = Pace(100)
+    start = time.monotonic()
+    for _ in range(40):
+        pace.wait()
+    assert 0.25 < time.monotonic() - start < 1
+    pace.pause(0.1)
+    assert not pace.wait_out_pause(time.monotonic() + 0.05)
+    assert pace.wait_out_pause(time.monotonic() + 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [(0.1 + 0.2, "0.3"), (100.0, "100"), (-0.5, "-0.5"), (123456789012.345, "123456789012.345"), (1e-12, "1e-12")],
+)
+def test_stripes_floats_give_their_decimals_back(given: float, number: str) -> None:
+    assert exact(given) == Decimal(number)
+
+
+def test_beyond_2_to_the_53_a_float_is_not_believed() -> None:
+    with pytest.raises(SummaryUnreadable, match="2\\^53"):
+        exact(float(2**53))
