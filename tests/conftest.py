@@ -56,7 +56,7 @@ def built_template(postgres: EmbeddedPostgres, template_database: str, tmp_path_
     name = "template_built"
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"create database {name} template {template_database}")
-    Ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).build()
+    Ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).tick()
     return name
 
 

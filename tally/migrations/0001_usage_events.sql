@@ -10,7 +10,8 @@ create table raw.usage_events (
     idempotency_key text        not null,
     customer_ref    text        not null,
     metric          text        not null,
-    quantity        numeric     not null,
+    -- NaN counts as larger than Infinity: one comparison each keeps both out, whoever inserts.
+    quantity        numeric     not null check (quantity > '-Infinity' and quantity < 'Infinity'),
     event_time      timestamptz not null,
     properties      text,
     landed_at       timestamptz not null default now(),
@@ -62,3 +63,15 @@ create table tally.simulated_clock (
     only_row boolean     primary key default true check (only_row),
     now      timestamptz not null
 );
+
+-- Spelling apart, the same properties: key order and white space do not make a conflict, and none is the same as {}.
+create function tally.canonical_properties(properties text) returns text
+language plpgsql immutable parallel safe as $$
+begin
+    return coalesce(properties::jsonb::text, '{}');
+exception
+    -- What jsonb cannot hold (\u0000, broken JSON put in by SQL) is compared as it stands: one event must never stop the ledger.
+    when data_exception or program_limit_exceeded then
+        return properties;
+end;
+$$;

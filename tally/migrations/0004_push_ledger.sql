@@ -80,7 +80,8 @@ create table tally.push_attempts (
 -- One row a counter: what was counted, told, and is on its way. `select * from tally.push_ledger` reads the whole story.
 create view tally.push_ledger as
 select
-    tenant_id, account, livemode, customer_ref, metric, period_start, period_end,
+    tenant_id, account, livemode, customer_ref, metric, period_start,
+    max(period_end) as period_end, -- Stripe may move a period's end between two pushes
     coalesce(sum(value) filter (where state = 'confirmed'), 0) as confirmed_quantity,
     coalesce(sum(value) filter (where state in ('planned', 'sending', 'unknown', 'resolving', 'disputed')), 0) as in_flight_quantity,
     coalesce(sum(value) filter (where state not in ('refused', 'missing', 'cancelled')), 0) as told_quantity,
@@ -90,4 +91,4 @@ select
     max(state) filter (where state in ('planned', 'sending', 'unknown', 'resolving', 'disputed')) as open_state,
     max(confirmed_at) as last_confirmed_at
 from tally.push_intents
-group by tenant_id, account, livemode, customer_ref, metric, period_start, period_end;
+group by tenant_id, account, livemode, customer_ref, metric, period_start;

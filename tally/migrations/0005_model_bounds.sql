@@ -11,3 +11,8 @@ comment on column tally.model_bounds.system_identifier is 'The cluster whose tra
 -- The cluster's identity without superuser rights where the server allows it (pg_control_system is public to PG 15+).
 create function tally.cluster_identifier() returns text language sql stable
     as $$ select system_identifier::text from pg_control_system() $$;
+
+-- The schemas that dbt fills. Made here, so that a `dbt build` and a tick on a new database do not race to make them.
+create schema staging;
+create schema ledger;
+create schema marts;

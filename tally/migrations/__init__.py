@@ -1,4 +1,4 @@
-"""The schema, as SQL files applied in order by `tally migrate`: safe to run twice, and from several processes at once."""
+"""The schema, as SQL files applied in order by `tally migrate`: safe to run twice and from several processes."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,0 +1,69 @@
+{#- The name of a relation in tally.model_bounds. -#}
+{% macro bound_name(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
+
+{#-
+    Lock the model's bound and say what to read: {read_from, read_to, rebuild, table_exists}. The lock lasts until the
+    transaction ends, so a tick and a `dbt build` at once run one after the other, each from where the other committed.
+-#}
+{% macro open_window(target) %}
+    {%- set model_name = bound_name(target) -%}
+    {%- call statement('bound', fetch_result=True) -%}
+        {#- A window of some 100,000 rows is sorted and joined in memory; for this transaction only. -#}
+        set local work_mem = '64MB';
+        insert into tally.model_bounds (model, system_identifier)
+        values ('{{ model_name }}', tally.cluster_identifier())
+        on conflict (model) do nothing;
+        select read_to::text, system_identifier, tally.cluster_identifier(), to_regclass('{{ target.include(database=false) }}') is not null
+        from tally.model_bounds
+        where model = '{{ model_name }}'
+        for update
+    {%- endcall -%}
+    {%- set bound = load_result('bound')['data'][0] -%}
+    {%- do refuse_foreign_bound(model_name, bound[1], bound[2]) -%}
+    {%- call statement('read_to', fetch_result=True) -%}
+        {#- A statement of its own, after the lock: a bound that another run has just moved must be seen. -#}
+        select greatest(({{ newest_readable_xid() }}), '{{ bound[0] }}'::xid8)::text
+    {%- endcall -%}
+    {%- set rebuild = should_full_refresh() or not bound[3] or bound[0] == '0' -%}
+    {{ return({
+        'read_from': '0' if rebuild else bound[0],
+        'read_to': load_result('read_to')['data'][0][0],
+        'rebuild': rebuild,
+        'table_exists': bound[3],
+    }) }}
+{% endmacro %}
+
+{#-
+    A model that reads landed rows stops before the oldest transaction still open: nothing below it can appear any more.
+    A model that reads another ledger model stops where that one has committed.
+-#}
+{% macro newest_readable_xid() %}
+    {%- set followed = [] -%}
+    {%- for unique_id in model.depends_on.nodes -%}
+        {%- set node = graph.nodes.get(unique_id) -%}
+        {%- if node and node.config.materialized == 'ledger' -%}{%- do followed.append(node.schema ~ '.' ~ node.alias) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- if followed | length > 1 -%}
+        {%- do exceptions.raise_compiler_error('a ledger model follows one other at most, not ' ~ followed | join(', ')) -%}
+    {%- endif -%}
+    {%- if followed -%}
+        select read_to from tally.model_bounds where model = '{{ followed[0] }}'
+    {%- else -%}
+        select pg_snapshot_xmin(pg_current_snapshot())
+    {%- endif -%}
+{% endmacro %}
+
+{% macro refuse_foreign_bound(model_name, bound_cluster, this_cluster) %}
+    {%- if bound_cluster != this_cluster -%}
+        {%- do exceptions.raise_compiler_error(
+            model_name ~ ': its bound counts transactions of the database cluster ' ~ bound_cluster ~ ', but this is cluster '
+            ~ this_cluster ~ ': the database was restored or copied. Transaction ids do not survive that, so reading on would skip '
+            ~ 'or repeat events. Re-stamp the landed rows and bounds first: docs/runbooks/restore.md.'
+        ) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- How far a model has read, as a scalar; for tests that compare it with its input at one moment, also between two models' commits. -#}
+{% macro read_to(relation) -%}
+    (select read_to from {{ ref('stg_model_bounds') }} where model = '{{ bound_name(relation) }}')
+{%- endmacro %}

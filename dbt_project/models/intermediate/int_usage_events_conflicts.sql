@@ -1,0 +1,31 @@
+select
+    delivery.tenant_id,
+    delivery.idempotency_key,
+    delivery.xid,
+    delivery.seq,
+    delivery.landed_at,
+    delivery.customer_ref,
+    delivery.metric,
+    delivery.quantity,
+    delivery.event_time,
+    delivery.properties,
+    delivery.payload_hash,
+    first_delivery.xid as first_xid,
+    first_delivery.seq as first_seq,
+    first_delivery.customer_ref as first_customer_ref,
+    first_delivery.metric as first_metric,
+    first_delivery.quantity as first_quantity,
+    first_delivery.event_time as first_event_time,
+    first_delivery.period_start as first_period_start
+from {{ ref('stg_usage_events') }} as delivery
+-- The limit keeps this one probe of the primary key per delivery, whatever the planner guesses: never a scan of history.
+cross join lateral (
+    select *
+    from {{ ref('int_usage_events_deduplicated') }} as event
+    where event.tenant_id = delivery.tenant_id
+        and event.idempotency_key = delivery.idempotency_key
+        and (event.xid, event.seq) <> (delivery.xid, delivery.seq)
+    limit 1
+) as first_delivery
+where {{ landed_in_window('delivery') }}
+    and delivery.payload_hash <> first_delivery.payload_hash

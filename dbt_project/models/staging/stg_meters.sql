@@ -1,0 +1,7 @@
+select
+    tenant_id,
+    metric,
+    aggregation,
+    unit,
+    lateness_window
+from {{ source('tally', 'meters') }}

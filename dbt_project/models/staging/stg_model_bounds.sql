@@ -1,0 +1,5 @@
+select
+    model,
+    read_to,
+    updated_at
+from {{ source('tally', 'model_bounds') }}

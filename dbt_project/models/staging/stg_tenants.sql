@@ -1,0 +1,5 @@
+select
+    tenant_id,
+    time_zone,
+    epsilon
+from {{ source('tally', 'tenants') }}

@@ -1,0 +1,28 @@
+with deliveries as (
+
+    select * from {{ source('raw', 'usage_events') }}
+
+)
+
+select
+    tenant_id,
+    idempotency_key,
+    customer_ref,
+    metric,
+    quantity,
+    event_time,
+    properties,
+    landed_at,
+    seq,
+    xid,
+    -- A row's text quotes what needs it, so two payloads never read alike; no part of it depends on a session's settings.
+    md5(
+        row(
+            customer_ref,
+            metric,
+            trim_scale(quantity),
+            extract(epoch from event_time),
+            tally.canonical_properties(properties)
+        )::text
+    )::uuid as payload_hash
+from deliveries

@@ -1,0 +1,29 @@
+-- Rule: per counter, events and late events are those of the ledger.
+-- Relies on it: the check that a counter holds every event. At stake: that check passing on wrong numbers.
+with recomputed as (
+
+    select
+        tenant_id,
+        customer_ref,
+        metric,
+        period_start,
+        count(*) as events,
+        count(*) filter (where is_late) as late_events
+    from {{ ref('int_usage_events_deduplicated') }}
+    where xid < {{ read_to(ref('usage_deliveries')) }}
+    group by 1, 2, 3, 4
+
+)
+
+select
+    tenant_id,
+    customer_ref,
+    metric,
+    period_start,
+    recomputed.events as ledger_events,
+    deliveries.events,
+    recomputed.late_events as ledger_late_events,
+    deliveries.late_events
+from recomputed
+full join {{ ref('usage_deliveries') }} as deliveries using (tenant_id, customer_ref, metric, period_start)
+where (recomputed.events, recomputed.late_events) is distinct from (deliveries.events, deliveries.late_events)

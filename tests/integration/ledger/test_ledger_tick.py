@@ -1,0 +1,160 @@
+"""A tick reads what landed since, once; refuses what it must; and never runs beside another."""
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+from landing import JANUARY, Delivery, bounds, contents, declare, land, value
+
+from tally.database import connect
+from tally.errors import DatabaseUnavailable, LedgerBusy, LedgerError
+from tally.ledger import Ledger
+from tally.ledger.ledger import ADVISORY_LOCK
+
+
+def test_a_tick_counts_what_landed_and_says_what_it_did(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a", Decimal("2.5")), Delivery("b", Decimal("0.25")), Delivery("a", Decimal("2.50"))])
+    tick = ledger.tick()
+    assert value(database) == Decimal("2.75")
+    assert tick.new_events == 2
+    by_model = {model.model: model for model in tick.models}
+    assert by_model["usage_counters"].rows == 1
+    assert {model.status for model in tick.models} == {"success"}
+    assert by_model["usage_counters"].read_to == bounds(database)["ledger.int_usage_events_deduplicated"]
+    assert by_model["stg_usage_events"].read_to is None
+
+
+def test_a_second_tick_over_nothing_changes_nothing(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a"), Delivery("a", Decimal(9))])
+    ledger.tick()
+    before = contents(database)
+    tick = ledger.tick()
+    assert contents(database) == before
+    assert sum(model.rows for model in tick.models) == 0
+
+
+def test_the_first_tick_builds_a_database_that_only_has_migrations(database_url: str, dbt_folder: Path) -> None:
+    with connect(database_url, autocommit=True) as connection:
+        declare(connection)
+        land(connection, [Delivery("a", Decimal(7))])
+        Ledger(database_url, dbt_folder).tick()
+        assert value(connection) == 7
+        assert connection.execute("select count(*) from marts.reconciliation_lines").fetchone() == (1,)
+
+
+def test_an_event_counts_iff_it_landed_before_closes_at(ledger: Ledger, database: psycopg.Connection) -> None:
+    closes_at = JANUARY[1] + timedelta(hours=48)
+    inside = Delivery("inside", Decimal(1), landed_at=closes_at - timedelta(microseconds=1))
+    land(database, [inside, Delivery("outside", Decimal(100), landed_at=closes_at)])
+    ledger.tick()
+    assert value(database) == 1
+    assert database.execute("select idempotency_key from ledger.int_usage_events_late").fetchall() == [("outside",)]
+
+
+def test_a_meter_changed_after_the_fact_leaves_dated_events_alone(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a", landed_at=JANUARY[1] + timedelta(hours=47))])
+    ledger.tick()
+    dated = """
+        select period_start, period_end, closes_at, is_late
+        from ledger.int_usage_events_deduplicated
+        where idempotency_key = 'a'
+    """
+    before = database.execute(dated).fetchone()
+    database.execute("update tally.meters set lateness_window = '1 hour'")
+    database.execute(
+        "insert into tally.customer_periods values ('newark', 'UA', '2013-01-09', '2013-01-20', 'stripe')",
+    )
+    land(database, [Delivery("b", Decimal(5))])
+    ledger.tick()
+    assert database.execute(dated).fetchone() == before
+    assert value(database) == 1
+
+
+def test_events_of_undeclared_metrics_are_kept_and_reported(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a", Decimal(3), metric="surprise"), Delivery("b", tenant="nobody")])
+    build = ledger.build()
+    assert [test.name for test in build.failed] == ["assert_every_metric_is_declared"]
+    assert build.failed[0].failures == 2
+    assert database.execute("select event_count, value from marts.usage_counters").fetchall() == [(1, None), (1, None)]
+    database.execute("insert into tally.meters (tenant_id, metric, aggregation) values ('newark', 'surprise', 'sum')")
+    land(database, [Delivery("c", Decimal(4), metric="surprise")])
+    ledger.tick()
+    assert value(database, "surprise") == 7
+
+
+def test_a_second_runner_waits_or_says_so(
+    ledger: Ledger, database: psycopg.Connection, built_database_url: str
+) -> None:
+    land(database, [Delivery("a")])
+    done = threading.Event()
+
+    def tick() -> None:
+        ledger.tick()
+        done.set()
+
+    with connect(built_database_url, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+        with pytest.raises(LedgerBusy, match="another ledger runner"):
+            ledger.tick(wait=False)
+        thread = threading.Thread(target=tick)
+        thread.start()
+        assert not done.wait(0.5)
+    thread.join(30)
+    assert done.is_set()
+    assert value(database) == 1
+
+
+def test_a_restored_database_is_refused_until_it_is_stamped_anew(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a")])
+    ledger.tick()
+    database.execute("update tally.model_bounds set system_identifier = '1'")
+    land(database, [Delivery("b")])
+    before = contents(database)
+    with pytest.raises(LedgerError, match=r"cluster 1, but this is cluster \d+: the database was restored"):
+        ledger.tick()
+    assert contents(database) == before
+
+
+def test_a_failing_model_rolls_back_alone_and_the_next_tick_goes_on(
+    ledger: Ledger, database: psycopg.Connection
+) -> None:
+    ledger.tick()
+    database.execute("alter table marts.usage_counters add constraint no_big_sums check (quantity_sum < 10)")
+    land(database, [Delivery("a", Decimal(10))])
+    before = bounds(database)["marts.usage_counters"]
+    with pytest.raises(LedgerError, match=r"usage_counters.*no_big_sums"):
+        ledger.tick()
+    assert bounds(database)["marts.usage_counters"] == before
+    assert bounds(database)["ledger.int_usage_events_deduplicated"] > before
+    database.execute("alter table marts.usage_counters drop constraint no_big_sums")
+    ledger.tick()
+    assert value(database) == 10
+
+
+def test_a_table_that_left_its_contract_is_refused_then_rebuilt(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a", Decimal("1.5"))])
+    ledger.tick()
+    before = contents(database)
+    database.execute("drop view marts.reconciliation_lines")
+    database.execute("alter table marts.usage_counters alter column last_quantity type bigint")
+    with pytest.raises(LedgerError, match=r"no longer has the columns of its contract.*--full-refresh"):
+        ledger.tick()
+    ledger.build(full_refresh=True)
+    assert contents(database) == before
+
+
+def test_a_lost_bound_rebuilds_instead_of_counting_twice(ledger: Ledger, database: psycopg.Connection) -> None:
+    land(database, [Delivery("a"), Delivery("a"), Delivery("b", Decimal(2))])
+    ledger.tick()
+    before = contents(database)
+    database.execute("delete from tally.model_bounds where model = 'marts.usage_counters'")
+    ledger.tick()
+    assert contents(database) == before
+
+
+def test_an_unreachable_database_is_named(dbt_folder: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/nowhere"):
+        Ledger("postgresql://u:p@127.0.0.1:1/nowhere", dbt_folder).tick()
