@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     dagster_automation: Literal["on", "off"] = Field(
         "on", alias="TALLY_DAGSTER_AUTOMATION", description="off: Dagster's sensors and schedules start switched off"
     )
+    dagster_months: str = Field(
+        "2024-01",
+        alias="TALLY_MONTHS",
+        pattern=r"^\d{4}-(0[1-9]|1[0-2])(\.\.\d{4}-(0[1-9]|1[0-2]))?$",
+        description="Months to reconcile, by period start in UTC: the first (it goes on to now), or 2013-01..2013-02",
+    )
     sandbox_port: int = Field(12111, alias="TALLY_SANDBOX_PORT", ge=0, le=65535, description="Port of the local Stripe")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="TALLY_LOG_LEVEL", description="Least level logged"

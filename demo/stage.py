@@ -1,0 +1,124 @@
+"""The stage the demo plays on: a fresh database, the local Stripe with its subscribers, the door, Dagster's home."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+import stripe
+from rich.console import Console
+
+from demo.billing_periods import ENDS_AT, FINALIZATION_GRACE, STARTS_AT
+from demo.dataset import read_airlines
+from demo.stripe_side import StripeSide, create_stripe_side
+from tally import api_keys, configuration, configuration_apply, dagster_home, migrations
+from tally.clock import SimulatedClock
+from tally.database import connect
+from tally.demo_environment import demo_environment, demo_home, recreate_demo_database
+from tally.services import Stack
+from tally.settings import Settings, load_settings
+from tally.stack import door_service, sandbox_service
+from tally.stripe_account import open_account
+
+CONFIGURATION = Path(__file__).with_name("tally.yaml")
+TENANT = "newark"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything the run needs. `connection` is in autocommit."""
+
+    settings: Settings
+    connection: psycopg.Connection
+    clock: SimulatedClock
+    door_url: str
+    api_key: str
+    stripe_client: stripe.StripeClient
+    stripe_side: StripeSide
+    carriers: dict[str, str]
+    stack: Stack
+
+
+@contextmanager
+def staged(console: Console) -> Iterator[Stage]:
+    """Build the stage from nothing, whatever an earlier or interrupted run left; its processes end with the block."""
+    settings = _settings_of_the_demo()
+    with connect(_fresh_database(settings, console), autocommit=True) as connection:
+        clock = SimulatedClock(connection)
+        clock.set(STARTS_AT)
+        os.environ.update(dagster_home.prepare(settings, str(connection_url(settings))))
+        with Stack(settings.home / "logs", {}) as stack:
+            state = settings.home / "stripe_sandbox.sqlite"
+            stack.start(sandbox_service(settings, state), door_service(settings), wait_seconds=30)
+            console.print(
+                f"  the door listens on {_door_url(settings)}, the local Stripe on {settings.stripe_api_base}"
+            )
+            carriers = read_airlines()
+            client, side = _stripe_side(settings, carriers)
+            console.print(f"  Stripe has 4 meters and {len(side.customers)} subscribed carriers on a test clock")
+            api_key = _configured(connection)
+            yield Stage(settings, connection, clock, _door_url(settings), api_key, client, side, carriers, stack)
+
+
+def connection_url(settings: Settings) -> str:
+    """The demo database's URL."""
+    assert settings.database_url is not None  # set by demo_environment
+    return settings.database_url.get_secret_value()
+
+
+def _settings_of_the_demo() -> Settings:
+    """From here on this process and its children work on the demo's database, in the demo's folder."""
+    users = load_settings()
+    ports = {"TALLY_DOOR_PORT": users.door_port, "TALLY_SANDBOX_PORT": users.sandbox_port}
+    os.environ.update({name: str(_free(port)) for name, port in ports.items()})
+    load_settings.cache_clear()
+    os.environ.update(demo_environment(load_settings()))
+    recreate_demo_database(users)
+    shutil.rmtree(demo_home(users), ignore_errors=True)
+    load_settings.cache_clear()
+    return load_settings()
+
+
+def _fresh_database(settings: Settings, console: Console) -> str:
+    url = connection_url(settings)
+    with connect(url, autocommit=True) as connection:
+        applied = migrations.migrate(connection)
+        connection.execute("select tally.ensure_partitions(%s, %s)", (STARTS_AT.date(), ENDS_AT.date()))
+        (version,) = connection.execute("show server_version").fetchone() or ("?",)
+    console.print(f"  Postgres {version}, database tally_demo made anew, {len(applied)} migrations applied")
+    return url
+
+
+def _configured(connection: psycopg.Connection) -> str:
+    configuration_apply.apply(connection, configuration.load_configuration(CONFIGURATION))
+    return api_keys.create_key(connection, TENANT, "the airports' departure control", scopes=("events:write",))
+
+
+def _stripe_side(settings: Settings, carriers: dict[str, str]) -> tuple[stripe.StripeClient, StripeSide]:
+    grace_hours = int(FINALIZATION_GRACE.total_seconds() // 3600)
+    httpx.post(
+        f"{settings.stripe_api_base}/_sandbox/settings", json={"finalization_grace_hours": grace_hours}
+    ).raise_for_status()
+    client = open_account(settings).client
+    return client, create_stripe_side(client, carriers)
+
+
+def _door_url(settings: Settings) -> str:
+    return f"http://{settings.door_host}:{settings.door_port}"
+
+
+def _free(port: int) -> int:
+    """The port, or another one where somebody already listens on it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        chosen: int = probe.getsockname()[1]
+    return chosen

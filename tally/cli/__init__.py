@@ -1,0 +1,1 @@
+"""The `tally` command line: one module a subcommand, put together in `app`."""

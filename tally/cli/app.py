@@ -1,0 +1,61 @@
+"""The `tally` command: one module a subcommand, tables for people and `--json` for programs.
+
+Exit codes: 0 as asked, 1 something is wrong (the message says what), 2 the command line is.
+"""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from tally.cli import (
+    apply,
+    dagster,
+    dbt,
+    decide,
+    demo,
+    env,
+    keys,
+    ledger,
+    migrate,
+    push,
+    reconcile,
+    stack,
+    status,
+    sync,
+)
+from tally.errors import TallyError
+
+# `tally dbt …` hands everything behind it to dbt, --help included.
+_PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Usage metering that a company can bill from.",
+)
+app.command("demo")(demo.demo)
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(status.status)
+app.command("migrate")(migrate.migrate)
+app.command("apply")(apply.apply)
+app.add_typer(keys.app, name="keys")
+app.command("sync")(sync.sync)
+app.command("tick")(ledger.tick)
+app.command("push")(push.push)
+app.command("decide")(decide.decide)
+app.command("reconcile")(reconcile.reconcile)
+app.command("env")(env.env)
+app.command("dagster")(dagster.dagster)
+app.command("dbt", context_settings=_PASS_THROUGH)(dbt.dbt)
+
+
+def main() -> None:
+    """Entry point of the `tally` script."""
+    try:
+        app()
+    except TallyError as error:
+        Console(stderr=True, highlight=False).print(f"[red]tally:[/red] {error}", soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,46 @@
+"""`tally status`: one screen, and an exit code for monitors."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from tally.cli.output import JsonFlag, TenantOption, console, print_json, print_table
+from tally.cli.session import opened, tenant_meant
+from tally.clock import clock_for
+from tally.pipeline_status import PipelineStatus, pipeline_status
+from tally.settings import load_settings
+
+
+def status(tenant: TenantOption = None, as_json: JsonFlag = False) -> None:
+    """Say whether billing is healthy. Exits 1 when something needs a person."""
+    with opened() as connection:
+        tenant_id = tenant_meant(connection, tenant)
+        found = pipeline_status(connection, tenant_id, clock_for(load_settings(), connection).now())
+    if as_json:
+        print_json({"tenant_id": tenant_id, **vars(found)})
+    else:
+        print_table(f"Tallyledger: {tenant_id}", ["stage", "what", "value"], _rows(found))
+        for sentence in found.wrong:
+            console.print(f"[red]wrong:[/red] {sentence}")
+        if not found.wrong:
+            console.print("[green]nothing needs a person[/green]")
+    raise typer.Exit(1 if found.wrong else 0)
+
+
+def _rows(found: PipelineStatus) -> Iterator[tuple[Any, ...]]:
+    yield "landed", "last delivery", found.last_landed_at
+    yield "", "waiting for the ledger", found.rows_waiting
+    yield "counted", "counters", found.counters
+    yield "", "events in them", found.events_counted
+    yield "", "late, not in them", found.late_events
+    yield "", "conflicts", found.conflicts
+    yield "sent", "oldest open intent", found.oldest_open_intent_at
+    yield from _by_name("intents", found.intents)
+    yield "parity", "lines", sum(found.lines.values())
+    yield from _by_name("lines", found.lines)
+
+
+def _by_name(what: str, counts: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
+    for name, number in counts.items():
+        yield "", f"{what} {name}", number

@@ -1,0 +1,86 @@
+"""Is billing healthy? What has landed, what is counted, what was sent, what is open; and what is wrong, in words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+TICK_LAG_LIMIT = timedelta(minutes=5)
+
+_LANDED = """
+select
+    (select max(landed_at) from raw.usage_events where tenant_id = %(tenant)s),
+    count(*),
+    min(landed_at)
+from raw.usage_events
+where tenant_id = %(tenant)s
+  and xid >= coalesce((select min(read_to) from tally.model_bounds), '0'::xid8)
+"""
+_COUNTED = """
+select count(*), coalesce(sum(event_count), 0)::bigint from marts.usage_counters where tenant_id = %(tenant)s
+"""
+_LEFT_OUT = """
+select coalesce(sum(late_events), 0)::bigint, coalesce(sum(conflicts), 0)::bigint
+from marts.usage_deliveries where tenant_id = %(tenant)s
+"""
+_INTENTS = "select state, count(*) from tally.push_intents where tenant_id = %(tenant)s group by state order by state"
+_OLDEST_OPEN_INTENT = """
+select min(planned_at) from tally.push_intents
+where tenant_id = %(tenant)s and state in ('planned', 'sending', 'unknown', 'resolving', 'disputed')
+"""
+_LINES = """
+select verdict, count(*) from marts.reconciliation_lines where tenant_id = %(tenant)s group by verdict order by verdict
+"""
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """One screen. Times are UTC; None is "nothing of the kind yet". `wrong` is empty when all is well."""
+
+    last_landed_at: datetime | None
+    rows_waiting: int
+    oldest_waiting_at: datetime | None
+    counters: int
+    events_counted: int
+    late_events: int
+    conflicts: int
+    intents: Mapping[str, int]
+    oldest_open_intent_at: datetime | None
+    lines: Mapping[str, int]
+    wrong: tuple[str, ...]
+
+
+def pipeline_status(connection: psycopg.Connection, tenant_id: str, now: datetime) -> PipelineStatus:
+    """The tenant's standing at `now`."""
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        return connection.execute(query, {"tenant": tenant_id}).fetchall()
+
+    [(last_landed_at, waiting, oldest_waiting)] = rows(_LANDED)
+    built = rows("select to_regclass('marts.reconciliation_lines') is not null") == [(True,)]
+    [(counters, events)] = rows(_COUNTED) if built else [(0, 0)]
+    [(late, conflicts)] = rows(_LEFT_OUT) if built else [(0, 0)]
+    [(oldest_open,)] = rows(_OLDEST_OPEN_INTENT)
+    intents = dict(rows(_INTENTS))
+    lines = dict(rows(_LINES)) if built else {}
+    wrong = tuple(_wrong(intents, lines, conflicts, oldest_waiting, now))
+    return PipelineStatus(
+        last_landed_at, waiting, oldest_waiting, counters, events, late, conflicts, intents, oldest_open, lines, wrong
+    )
+
+
+def _wrong(
+    intents: Mapping[str, int], lines: Mapping[str, int], conflicts: int, oldest_waiting: datetime | None, now: datetime
+) -> Iterator[str]:
+    if oldest_waiting is not None and now - oldest_waiting > TICK_LAG_LIMIT:
+        yield f"deliveries wait since {oldest_waiting:%Y-%m-%d %H:%M:%S}Z: is the ledger ticking? `tally tick`"
+    if intents.get("disputed"):
+        yield f"{intents['disputed']} push intents are disputed and wait for a person: RECONCILIATION.md"
+    if intents.get("refused"):
+        yield f"{intents['refused']} push intents were refused by Stripe: last_error in tally.push_intents says why"
+    if lines.get("break"):
+        yield f"{lines['break']} counters do not agree with Stripe: `tally reconcile` names the causes"
+    if conflicts:
+        yield f"{conflicts} deliveries reuse a key with another payload: ledger.int_usage_events_conflicts"

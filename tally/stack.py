@@ -1,0 +1,64 @@
+"""What the stack on one machine is made of: its environment and its processes' command lines."""
+
+from pathlib import Path
+
+from tally import dagster_home, demo_environment
+from tally.database import database_url
+from tally.ledger import database_environment
+from tally.services import Service, python_module
+from tally.settings import Settings
+
+CODE_LOCATION = ("-m", "dagster_project.definitions")
+
+
+def stack_environment(settings: Settings) -> dict[str, str]:
+    """What every process of the stack is told; the local Stripe stands in where no key is given."""
+    url = database_url(settings)
+    environment = dagster_home.prepare(settings, url) | database_environment(url) | {"TALLY_CLOCK": settings.clock}
+    if uses_local_stripe(settings):
+        environment["STRIPE_API_KEY"] = demo_environment.TEST_KEY
+        environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{settings.sandbox_port}"
+    return environment
+
+
+def services(settings: Settings) -> list[Service]:
+    """The stack's processes, in the order in which they start."""
+    dagster = f"http://{settings.dagster_host}:{settings.dagster_port}"
+    listed = [
+        door_service(settings),
+        Service("dagster-webserver", dagster_command(settings, "webserver"), f"{dagster}/server_info"),
+        Service("dagster-daemon", dagster_command(settings, "daemon")),
+    ]
+    if uses_local_stripe(settings):
+        listed.insert(0, sandbox_service(settings, settings.home / "stripe_sandbox.sqlite"))
+    return listed
+
+
+def door_service(settings: Settings) -> Service:
+    """The ingest door."""
+    return Service("door", python_module("ingest"), f"http://{settings.door_host}:{settings.door_port}/health/ready")
+
+
+def sandbox_service(settings: Settings, state: Path) -> Service:
+    """The local Stripe, keeping its state in `state`."""
+    port = str(settings.sandbox_port)
+    command = python_module("stripe_sandbox", "--port", port, "--state", str(state))
+    return Service("stripe-sandbox", command, f"http://127.0.0.1:{port}/_sandbox/health")
+
+
+def dagster_command(settings: Settings, program: str, host: str | None = None) -> list[str]:
+    """The command line of one of Dagster's programs."""
+    address = ["-h", host or settings.dagster_host, "-p", str(settings.dagster_port)]
+    commands = {
+        "webserver": python_module("dagster_webserver", *address, *CODE_LOCATION),
+        "daemon": python_module("dagster._daemon", "run", *CODE_LOCATION),
+        "dev": python_module("dagster", "dev", *address, *CODE_LOCATION),
+        "liveness": python_module("dagster._daemon", "liveness-check"),
+    }
+    return commands[program]
+
+
+def uses_local_stripe(settings: Settings) -> bool:
+    """Whether the local Stripe stands in, because no key of a real account is given."""
+    key = settings.stripe_api_key
+    return key is None or key.get_secret_value() == demo_environment.TEST_KEY
