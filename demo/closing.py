@@ -1,5 +1,7 @@
 """How the demo ends: the run in numbers, where the report is, how to look around."""
 
+import os
+
 from rich.console import Console
 
 from demo.run import Story
@@ -19,13 +21,13 @@ def print_story(console: Console, stage: Stage, story: Story, applied_other_than
     intents, confirmed, calls = stage.connection.execute(_PUSHED, (TENANT,)).fetchone() or (0, 0, 0)
     console.print(
         f"  {story.posted:,} deliveries in {story.requests:,} requests, {story.ticks} ticks; {intents:,} deltas in "
-        f"{calls:,} calls to Stripe, {confirmed:,} confirmed, {applied_other_than_once} applied other than once"
+        f"{calls:,} calls to Stripe,\n  {confirmed:,} confirmed, {applied_other_than_once} applied other than once"
     )
     spent = ", ".join(f"{what} {time:.1f} s" for what, time in story.seconds.items())
     console.print(f"  {seconds:.0f} s in all: {spent}")
     reports = stage.settings.home / "reports"
     for report in sorted(reports.glob("**/*.html")):
-        console.print(f"  report: {report} (and .csv beside it)", soft_wrap=True)
+        console.print(f"  report: {os.path.relpath(report)} (and .csv beside it)", soft_wrap=True)
     console.print("  look around: `make demo SERVE=1`, or `tally up --demo` for this run in the Dagster UI")
 
 

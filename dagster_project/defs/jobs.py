@@ -1,0 +1,36 @@
+"""What runs together: a tick, a month's reconciliation, the ledger's own proof."""
+
+import dagster as dg
+
+from dagster_project.defs.ledger.asset_checks import ledger_tests
+from dagster_project.defs.ledger.assets import ledger_models
+from dagster_project.defs.push.assets import NOTHING_WAITS, PUSH_INTENTS
+
+TICK = "tick"
+RECONCILE = "reconcile"
+SYNC = "sync"
+VERIFY_LEDGER = "verify_ledger"
+
+# A tick's cost follows the newly landed rows. The ledger's tests read history, so they have a job of their own.
+tick = dg.define_asset_job(
+    TICK,
+    dg.AssetSelection.assets(*ledger_models.keys, PUSH_INTENTS).without_checks()
+    | dg.AssetSelection.checks(dg.AssetCheckKey(PUSH_INTENTS, NOTHING_WAITS)),
+    description="Count what has landed, then send Stripe the differences. Started by the sensor landed_rows.",
+)
+sync = dg.define_asset_job(
+    SYNC,
+    dg.AssetSelection.groups("stripe_periods").without_checks(),
+    description="Mirror Stripe's subscriptions and periods, so that events are dated by the periods that bill them.",
+)
+reconcile = dg.define_asset_job(
+    RECONCILE,
+    dg.AssetSelection.groups("stripe_periods", "stripe_totals", "reconciliation")
+    - dg.AssetSelection.checks(*ledger_tests.check_keys),
+    description="Read Stripe's side of a month, compare the four totals, judge, and report. Hourly for open months.",
+)
+verify_ledger = dg.define_asset_job(
+    VERIFY_LEDGER,
+    dg.AssetSelection.checks(*ledger_tests.check_keys),
+    description="Run every dbt test: keys, arithmetic, and the open periods recomputed from their events.",
+)

@@ -1,0 +1,56 @@
+"""The ledger: dbt models, run by `tally.ledger` in this process instead of by dbt's CLI (0.3 s instead of 6 s)."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+
+from dagster_project.defs.landing.assets import USAGE_EVENTS, observed
+from dagster_project.defs.ledger.dbt import manifest, translator
+from dagster_project.defs.resources import TallyResource
+from dagster_project.lib.landed_rows import landed_rows
+from tally.ledger import ModelRun
+
+model_bounds = dg.AssetSpec(
+    ["tally", "model_bounds"],
+    description="How far each model has read the landing transactions, written together with the rows it read.",
+    group_name="ledger",
+    owners=["team:metering"],
+    kinds={"postgres"},
+)
+
+
+STG_USAGE_EVENTS = dg.AssetKey(["staging", "stg_usage_events"])
+
+
+@dbt_assets(
+    name="ledger",
+    manifest=manifest,
+    select="config.materialized:ledger stg_usage_events",
+    dagster_dbt_translator=translator,
+)
+def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
+    """Read what has landed since the last tick; each table in a transaction of its own, with the bound it reached."""
+    with tally.connect() as connection:
+        landed = landed_rows(connection)
+    context.log_event(dg.AssetObservation(USAGE_EVENTS, metadata=observed(landed)))
+    tick = tally.ledger().tick()
+    context.log.info(f"{landed.waiting:,} rows waited, {tick.new_events:,} new events, {tick.seconds:.2f} s")
+    # dbt ran them in the order of their dependencies, and Dagster wants to hear of them in it.
+    facts: dict[dg.AssetKey, dict[str, dg.MetadataValue]] = {
+        STG_USAGE_EVENTS: {"rows to read": dg.MetadataValue.int(landed.waiting)}
+    }
+    facts |= {
+        dg.AssetKey(model.relation.split(".")): _facts(model) for model in tick.models if model.read_to is not None
+    }
+    for key, metadata in facts.items():
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+
+def _facts(model: ModelRun) -> dict[str, dg.MetadataValue]:
+    return {
+        "rows written": dg.MetadataValue.int(model.rows),
+        "seconds": dg.MetadataValue.float(round(model.seconds, 3)),
+        "read to transaction": dg.MetadataValue.int(model.read_to or 0),
+    }

@@ -1,0 +1,16 @@
+"""Partitions: months of period starts, in UTC (tally/months.py says why). Which ones is the setting TALLY_MONTHS."""
+
+import dagster as dg
+
+from tally.months import KEY_FORMAT, bounds, first_and_last
+from tally.settings import load_settings
+
+_FIRST, _LAST = first_and_last(load_settings().dagster_months)
+
+# A partition normally exists once its month is over; these exist as soon as it has begun, to be reconciled meanwhile.
+months = dg.MonthlyPartitionsDefinition(
+    start_date=_FIRST,
+    end_date=bounds(_LAST)[1] if _LAST else None,
+    end_offset=0 if _LAST else 1,
+    fmt=KEY_FORMAT,
+)

@@ -1,0 +1,103 @@
+"""A month's reconciliation: the lines where the four totals stand side by side, and the report made from them."""
+
+from itertools import chain
+
+import dagster as dg
+import psycopg
+from dagster_dbt import dbt_assets
+
+from dagster_project.defs.ledger.dbt import manifest, translator
+from dagster_project.defs.partitions import months
+from dagster_project.defs.resources import TallyResource
+from dagster_project.lib.tables import markdown_table
+from tally.months import bounds
+from tally.reconciliation import Report, ReportFiles, Summary, build_report, read_lines, summarize, write_report
+
+RECONCILIATION_LINES = dg.AssetKey(["marts", "reconciliation_lines"])
+REPORT = dg.AssetKey(["reports", "reconciliation_report"])
+
+_TOTALS_COLUMNS = (
+    "metric", "delivered", "duplicates", "late", "local", "sent", "Stripe", "invoice", "drift",
+)  # fmt: skip
+
+
+@dbt_assets(
+    name="reconciliation_lines",
+    manifest=manifest,
+    select="reconciliation_lines",
+    dagster_dbt_translator=translator,
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+)
+def reconciliation_lines(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
+    """The view is always current; a run looks at the lines of one month and keeps what it saw."""
+    month = bounds(context.partition_key)
+    with tally.connect() as connection:
+        tenants = [read_lines(connection, tenant_id, starting_in=month) for tenant_id in _tenants(connection)]
+    return dg.MaterializeResult(
+        asset_key=RECONCILIATION_LINES, metadata=_seen(summarize(list(chain.from_iterable(tenants))))
+    )
+
+
+@dg.asset(
+    key=REPORT,
+    deps=[RECONCILIATION_LINES],
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    group_name="reconciliation",
+    owners=["team:billing"],
+    kinds={"html", "csv"},
+    description=(
+        "One page and one CSV per tenant and month, under TALLY_HOME/reports: every line with its numbers, verdict and "
+        "likely cause, whether or not the month agrees. Its check says whether it does."
+    ),
+)
+def report(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
+    """Write the month's report for every tenant that has lines in it."""
+    month, folder = bounds(context.partition_key), tally.settings.home.resolve() / "reports"
+    written = []
+    with tally.connect() as connection:
+        for tenant_id in _tenants(connection):
+            built = build_report(connection, tenant_id, tally.clock(connection), month)
+            if built.lines:
+                written.append((built, write_report(built, folder)))
+    return dg.MaterializeResult(metadata=_written(written))
+
+
+def _tenants(connection: psycopg.Connection) -> list[str]:
+    return [row[0] for row in connection.execute("select tenant_id from tally.tenants order by tenant_id")]
+
+
+def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
+    rows = [
+        (
+            metric.metric, metric.deliveries, metric.duplicates, metric.late_events,
+            metric.local_quantity, metric.sent_quantity, metric.stripe_quantity, metric.invoice_quantity,
+            None if metric.worst_drift_ratio is None else f"{metric.worst_drift_ratio:.4%}",
+        )
+        for metric in summary.metrics
+    ]  # fmt: skip
+    return {
+        "verdict": dg.MetadataValue.text(summary.verdict),
+        "lines": dg.MetadataValue.int(summary.lines),
+        "ok": dg.MetadataValue.int(summary.ok),
+        "breaks": dg.MetadataValue.int(summary.breaks),
+        "missing": dg.MetadataValue.int(summary.missing),
+        "unmapped": dg.MetadataValue.int(summary.unmapped),
+        "deliveries": dg.MetadataValue.int(sum(metric.deliveries for metric in summary.metrics)),
+        "duplicates": dg.MetadataValue.int(sum(metric.duplicates for metric in summary.metrics)),
+        "late events": dg.MetadataValue.int(sum(metric.late_events for metric in summary.metrics)),
+        "totals by metric": dg.MetadataValue.md(markdown_table(_TOTALS_COLUMNS, rows)),
+    }
+
+
+def _written(reports: list[tuple[Report, ReportFiles]]) -> dict[str, dg.MetadataValue]:
+    rows = [
+        (report.tenant_name, report.summary.verdict, report.summary.lines, files.html, files.csv)
+        for report, files in reports
+    ]
+    facts: dict[str, dg.MetadataValue] = {
+        "reports": dg.MetadataValue.int(len(reports)),
+        "where": dg.MetadataValue.md(markdown_table(["tenant", "verdict", "lines", "page", "CSV"], rows)),
+    }
+    return facts | {f"page of {report.tenant_id}": dg.MetadataValue.path(files.html) for report, files in reports}

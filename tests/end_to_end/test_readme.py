@@ -1,0 +1,83 @@
+"""The README's quickstart, typed as it stands there: from nothing to an event that is counted and sent."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tally.embedded_postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def readme_blocks() -> list[str]:
+    """The shell and YAML blocks of "Your own usage", in order."""
+    section = (ROOT / "README.md").read_text().split("## Your own usage")[1].split("\n## ")[0]
+    return re.findall(r"```(?:sh|yaml)\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A home of its own and the ports that the README names."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TALLY_", "STRIPE_", "DATABASE_"))
+    }
+    yield kept | {"TALLY_HOME": str(tmp_path / "home"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    EmbeddedPostgres(tmp_path / "home" / "postgres").stop()
+
+
+@pytest.mark.timeout(300)
+def test_the_quickstart_counts_an_event(readme_blocks: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+    configuration, first_terminal, second_terminal = readme_blocks
+    (tmp_path / "tally.yaml").write_text(configuration)
+    # The environment is set up already, and `tally up` stays in the foreground: it is the first terminal's last line.
+    prepare = "\n".join(line for line in first_terminal.splitlines() if not line.startswith(("make setup", "tally up")))
+    printed = _bash(f"{prepare}\nprintf 'KEY=%s' \"$TALLY_KEY\"", environment, tmp_path)
+    key = printed.split("KEY=")[1]
+    assert key.startswith("tly_")
+    with subprocess.Popen(["tally", "up"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as stack:
+        try:
+            assert stack.stdout is not None
+            assert any("Tallyledger is up" in line for line in stack.stdout)
+            post, *_ = second_terminal.split("tally status")
+            answer = _bash(post, environment | {"TALLY_KEY": key}, tmp_path)
+            assert '"accepted":1' in answer.replace(" ", "")
+            assert _counted(tmp_path) == 25
+        finally:
+            stack.send_signal(signal.SIGINT)
+
+
+def _bash(commands: str, environment: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _counted(folder: Path) -> int | None:
+    """The counter's value, as soon as the sensor's tick has made it."""
+    url = EmbeddedPostgres(folder / "home" / "postgres").url()
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with psycopg.connect(url) as connection:
+            built = connection.execute("select to_regclass('marts.usage_counters') is not null").fetchone()
+            if built == (True,):
+                row = connection.execute("select value from marts.usage_counters where metric = 'api_calls'").fetchone()
+                if row is not None:
+                    return int(row[0])
+        time.sleep(1)
+    return None
