@@ -57,7 +57,7 @@ def _demo(console: Console, serve: bool) -> int:
 
         with Materializer() as dagster:
             console.print("  Dagster is loaded; its runs and events are kept in the same Postgres")
-            story = run.play(stage, dagster, steps(plan), console)
+            story = run.play(stage, dagster, steps(plan, days=6), console)
         comparison = compare(run.reconciled_rows(stage), truth(flights, plan))
         for period in PERIODS:
             console.print()
