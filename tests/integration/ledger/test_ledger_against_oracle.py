@@ -106,6 +106,7 @@ def ground(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) ->
     ground.connection.close()
 
 
+@pytest.mark.timeout(900)  # many ticks; a machine busy with other work makes them slow, not wrong
 @settings(max_examples=8, deadline=None)
 @given(steps=steps)
 def test_the_ledger_equals_the_oracle_after_every_tick(ground: Ground, steps: list[Step]) -> None:

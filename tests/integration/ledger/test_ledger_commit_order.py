@@ -88,14 +88,13 @@ def test_ticks_beside_concurrent_landing_with_aborts_lose_and_repeat_nothing(
         writer.start()
     until = time.monotonic() + 4
     ticks = 0
-    while time.monotonic() < until:
+    while time.monotonic() < until or ticks < 3:
         ledger.tick()
         ticks += 1
     stop.set()
     for writer in writers:
         writer.join()
     ledger.tick()
-    assert ticks >= 3
     distinct = len({delivery.key for delivery in committed})
     assert value(database) == distinct
     counts = database.execute("select deliveries, events, duplicates, conflicts from marts.usage_deliveries").fetchone()
