@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import msgspec
 
 from ingest.event import ABSENT, NULL, Event
 from ingest.event_time import event_time
@@ -19,22 +21,31 @@ _NAMED_METRICS = 10
 
 # A row that needs no second look: printable ASCII without a backslash, a short number, a UTC time.
 # All else goes the careful way.
-_WORD = r"[!-\[\]-~]{1,255}"
+_WORD = r"[!-\[\]-~]{1,255}+"
 _PLAIN_ROW = re.compile(
-    rf"[^\t]+\t{_WORD}\t{_WORD}\t[^\t]+\t"
+    rf"[^\t]++\t{_WORD}\t{_WORD}\t[^\t]++\t"
     r"-?(?:0|[1-9][0-9]{0,14}|(?:0|[1-9][0-9]{0,8})\.[0-9]{1,6})\t"
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?Z\t"
-    r"(?:\\N|\{[ -\[\]-~]*)\n"
+    r"(?:\\N|\{[ -\[\]-~]*+)\n"
 )
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@cache
+def _days(number: int) -> timedelta:
+    return timedelta(days=number)
+
+
+@cache
+def _seconds(number: int) -> timedelta:
+    return timedelta(seconds=number)
 
 
 class ForeignTenant(Exception):
     """An event names a tenant that is not the key's: the whole request is refused."""
 
 
-@dataclass(frozen=True)
-class Acceptance:
+class Acceptance(msgspec.Struct, frozen=True):
     """What the events of one request are judged by. `meters` maps each of the tenant's metrics to its aggregation."""
 
     tenant_id: str
@@ -46,8 +57,8 @@ class Acceptance:
     @classmethod
     def at(cls, now: datetime, tenant_id: str, meters: Mapping[str, str], settings: Settings) -> "Acceptance":
         """The rules at the instant `now`."""
-        earliest = now - timedelta(days=settings.event_max_age_days)
-        return cls(tenant_id, meters, earliest, now + timedelta(seconds=settings.event_max_ahead_seconds), settings)
+        earliest = now - _days(settings.event_max_age_days)
+        return cls(tenant_id, meters, earliest, now + _seconds(settings.event_max_ahead_seconds), settings)
 
     def row(self, event: Event) -> str:
         """The event as one line of COPY text, columns `COLUMNS`.

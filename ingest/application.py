@@ -5,32 +5,43 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+import msgspec
 from litestar import Litestar, MediaType, Response, get
 from litestar.connection import Request
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
-from ingest import documentation, events_route
+from ingest import api, documentation, events_route, keys_routes
+from ingest.answer import JSON
+from ingest.api import Api
 from ingest.asgi import Message, Receive, Scope, Send, respond
 from ingest.documentation import asset, openapi_config
 from ingest.door_clock import DoorClock, PlainClock, SharedClock
+from ingest.events_reading import EventsReading
 from ingest.events_route import EventsRoute
-from ingest.health import live, ready
+from ingest.health import Alive, live, ready
+from ingest.key_use import KeyUse
 from ingest.keyring import Keyring
+from ingest.keys_routes import KeysRoutes
 from ingest.landing import Landing
 from ingest.link import Link
 from ingest.logs import log
 from ingest.meter_catalogue import MeterCatalogue
 from ingest.metrics import Metrics
 from ingest.partitions import keep_partitions, make_partitions
-from ingest.problem import MEDIA_TYPE, Problem
+from ingest.problem import MEDIA_TYPE, Problem, fault
+from ingest.rate_limit import RateLimits
+from ingest.reading_links import ReadingLinks
 from ingest.request_id import request_id
 from tally.clock import Clock, SystemClock
 from tally.settings import Settings
 
 COMMITS_IN_FLIGHT = 2
-SERVED_PATHS = {"/health/live", "/health/ready", "/metrics"} | documentation.PATHS | documentation.ASSET_PATHS
+READERS = 2
+LIVE_PATH = "/health/live"
+ALIVE = msgspec.json.encode(Alive())
+SERVED_PATHS = {LIVE_PATH, "/health/ready", "/metrics"} | documentation.PATHS | documentation.ASSET_PATHS
 
 
 class Door:
@@ -45,18 +56,35 @@ class Door:
         self._simulated = clock is None and settings.clock == "simulated"
         self.clock: DoorClock = SharedClock(self._time) if self._simulated else PlainClock(clock or SystemClock())
         self.landing = Landing(self._commits, self.clock, self.metrics, settings.max_queued_events)
+        self._uses = KeyUse(self._reads)
+        keyring = Keyring(self._reads, self._uses)
         self._events = EventsRoute(
-            settings, self.clock, Keyring(self._reads), MeterCatalogue(self._reads), self.landing, self.metrics
-        )
+            settings, self.clock, keyring, MeterCatalogue(self._reads), self.landing, self.metrics,
+            RateLimits(settings, self.metrics),
+        )  # fmt: skip
+        self._readers = ReadingLinks(database_url, READERS)
+        keys = KeysRoutes(database_url, self.metrics, asyncio.Semaphore(keys_routes.MAX_CALLS))
+        routes = (*EventsReading(self._readers).routes(), *keys.routes())
+        self._api = Api(routes, {events_route.PATH: ("POST",)}, self.clock, keyring, self.metrics)
         self._framework = self._framework_app(database_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._hand_over(scope, receive, send)
-        elif scope["path"] == events_route.PATH:
+        elif scope["path"] == events_route.PATH and scope["method"] == "POST":
             await self._events(scope, receive, send)
+        elif scope["path"] == LIVE_PATH and scope["method"] == "GET":
+            await self._live(scope, send)
+        elif scope["path"].startswith(api.PREFIX):
+            await self._api(scope, receive, send)
         else:
             await self._other(scope, receive, send)
+
+    async def _live(self, scope: Scope, send: Send) -> None:
+        # Past the framework, so that what the door costs can be held against an empty answer of the same server.
+        request = request_id(dict(scope["headers"]).get(b"x-request-id"))
+        self.metrics.requests.labels(LIVE_PATH, 200).inc()
+        await respond(send, 200, JSON, request.encode(), ALIVE)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -101,12 +129,14 @@ class Door:
             keeper = asyncio.create_task(keep_partitions(self._reads, self.clock))
         yield
         await self.landing.drain()
+        await self._uses.drain()
         if keeper is not None:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
         for link in (self._reads, self._time, *self._commits):
             await link.close()
+        await self._readers.close()
 
 
 def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -118,6 +148,6 @@ def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[b
         headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     else:
         log.error("fault", request_id=request_name, exc_info=error)
-        problem = Problem(500, "fault", "the door failed to answer; its log has the cause under this request id")
+        problem = fault()
     media_type = MEDIA_TYPE.decode()
     return Response(problem.body(request_name), status_code=problem.status, media_type=media_type, headers=headers)

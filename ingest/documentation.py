@@ -13,6 +13,8 @@ from litestar.params import FromPath
 from swagger_ui_bundle import swagger_ui_path
 
 from ingest.events_document import components, events_path
+from ingest.keys_document import keys_components, keys_paths
+from ingest.reading_document import reading_components, reading_paths
 from tally import __version__
 from tally.settings import Settings
 
@@ -37,7 +39,7 @@ _PAGE = b"""<!DOCTYPE html>
 
 
 class _Document(JsonRenderPlugin):
-    """The document that the framework makes of its own routes, with the bare route added."""
+    """The document that the framework makes of its own routes, with the routes under /v1 added."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -45,8 +47,9 @@ class _Document(JsonRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         made = msgspec.to_builtins(openapi_schema)
-        paths = {"/v1/events": events_path(self._settings), **made["paths"]}
-        schemas = {**components(self._settings), **made["components"].get("schemas", {})}
+        paths = {**_api_paths(self._settings), **made["paths"]}
+        own = {**components(self._settings), **reading_components(), **keys_components()}
+        schemas = {**own, **made["components"].get("schemas", {})}
         security = {"key": {"type": "http", "scheme": "bearer", "description": "An API key: `tly_<id>_<secret>`."}}
         # 3.0: the bundled page cannot show 3.1, and nothing here needs it.
         document = {
@@ -56,6 +59,12 @@ class _Document(JsonRenderPlugin):
             "components": {"schemas": schemas, "securitySchemes": security},
         }
         return msgspec.json.encode(document)
+
+
+def _api_paths(settings: Settings) -> dict[str, Any]:
+    reading = reading_paths()
+    events = {**reading["/v1/events"], **events_path(settings)}
+    return {**reading, "/v1/events": events, **keys_paths()}
 
 
 class _Page(OpenAPIRenderPlugin):

@@ -24,6 +24,10 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _FIELDS = Event.__struct_fields__
+_WITHOUT_KEY = (
+    "is missing, and the request has no header Idempotency-Key to derive one from: "
+    "without either, an event that is sent again could not be told from a new one"
+)
 _REQUIRED = ("idempotency_key", "customer_ref", "metric", "event_time")
 _event = msgspec.json.Decoder(Event)
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -67,7 +71,7 @@ def _explanation(raw: Raw | bytes) -> Refusal:
             )
     for name in _REQUIRED:
         if name not in members:
-            return Refusal(name, "missing_field", "is missing")
+            return Refusal(name, "missing_field", _WITHOUT_KEY if name == "idempotency_key" else "is missing")
     for name in (*_REQUIRED, "tenant_id"):
         if name in members and (found := kind(members[name])) != "a string":
             return Refusal(name, "wrong_type", f"is {found}; a string is needed")

@@ -1,12 +1,13 @@
 """The OpenAPI text of POST /v1/events, which the framework cannot see."""
 
-from typing import Any
+import json
 
 from ingest.acceptance import MAX_TEXT
+from ingest.derived_keys import MAX_HEADER
+from ingest.document_parts import REQUEST_ID, SECURITY, Schema, answer, problems
 from ingest.quantity import MAX_DECIMALS, MAX_SIGNIFICANT_DIGITS
 from tally.settings import Settings
 
-Schema = dict[str, Any]
 _EXAMPLE = {
     "idempotency_key": "0197f3c2-6c1f-7d2e-9d5a-3f6f0c1d2e3f",
     "customer_ref": "acme",
@@ -14,6 +15,30 @@ _EXAMPLE = {
     "quantity": "12.5",
     "event_time": "2026-01-31T23:59:59.123456Z",
     "properties": {"region": "eu"},
+}
+_CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "0197f3c2-6c1f",
+    "source": "https://app.example/checkout",
+    "type": "api_calls",
+    "subject": "acme",
+    "time": "2026-01-31T23:59:59.123456Z",
+    "data": {"quantity": "12.5", "properties": {"region": "eu"}},
+}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_HEADER},
+    "description": (
+        "For events that bring no idempotency_key: theirs is `<this header>:<index>`. A request that is sent again "
+        "keeps its header, another request has another."
+    ),
+}
+_LEFT = {
+    "RateLimit-Limit": {"schema": {"type": "integer"}, "description": "Events that may be posted at once."},
+    "RateLimit-Remaining": {"schema": {"type": "integer"}, "description": "Events of them that are left now."},
+    "RateLimit-Reset": {"schema": {"type": "integer"}, "description": "Seconds until all of them are back."},
+    "RateLimit-Policy": {"schema": {"type": "string"}, "description": "`<events>;w=<seconds>;burst=<events>`"},
 }
 _RESULTS = {
     "request_id": {"type": "string"},
@@ -29,14 +54,6 @@ _RESULTS = {
 
 def events_path(settings: Settings) -> Schema:
     """The path item."""
-    batch, event = {"$ref": "#/components/schemas/EventBatch"}, {"$ref": "#/components/schemas/Event"}
-    examples = {"one event": {"value": _EXAMPLE}, "a batch": {"value": {"events": [_EXAMPLE]}}}
-    request_id = {
-        "name": "X-Request-Id",
-        "in": "header",
-        "schema": {"type": "string", "maxLength": 128},
-        "description": "Your own id of the request, echoed in the answer and the logs; made when left out.",
-    }
     return {
         "post": {
             "operationId": "PostEvents",
@@ -46,15 +63,37 @@ def events_path(settings: Settings) -> Schema:
                 "answer. `idempotency_key` names an event within the tenant: sent again, it still counts once."
             ),
             "tags": ["events"],
-            "security": [{"key": []}],
-            "parameters": [request_id],
+            "security": SECURITY,
+            "parameters": [REQUEST_ID, _IDEMPOTENCY_KEY],
             "requestBody": {
                 "required": True,
-                "description": f"At most {settings.max_body_bytes} bytes, uncompressed.",
-                "content": {"application/json": {"schema": {"oneOf": [event, batch]}, "examples": examples}},
+                "description": (
+                    f"At most {settings.max_batch_events} events and {settings.max_body_bytes} bytes, before and after "
+                    "decompression; Content-Encoding may be gzip or zstd."
+                ),
+                "content": _bodies(),
             },
             "responses": _responses(settings),
         }
+    }
+
+
+def _bodies() -> Schema:
+    batch, event = {"$ref": "#/components/schemas/EventBatch"}, {"$ref": "#/components/schemas/Event"}
+    cloud_event = {"$ref": "#/components/schemas/CloudEvent"}
+    examples = {"one event": {"value": _EXAMPLE}, "a batch": {"value": {"events": [_EXAMPLE]}}}
+    line = json.dumps(_EXAMPLE)
+    return {
+        "application/json": {"schema": {"oneOf": [event, batch]}, "examples": examples},
+        "application/x-ndjson": {
+            "schema": {"type": "string", "description": "One Event a line; a broken line is one event rejected."},
+            "example": f"{line}\n",
+        },
+        "application/cloudevents+json": {"schema": cloud_event, "example": _CLOUD_EVENT},
+        "application/cloudevents-batch+json": {
+            "schema": {"type": "array", "minItems": 1, "items": cloud_event},
+            "example": [_CLOUD_EVENT],
+        },
     }
 
 
@@ -69,7 +108,10 @@ def components(settings: Settings) -> dict[str, Schema]:
     properties = {
         "idempotency_key": {
             **text,
-            "description": "Names the event. Keys that sort by time (UUIDv7) are cheapest.",
+            "description": (
+                "Names the event. Keys that sort by time (UUIDv7) are cheapest. May be left out when the header "
+                "Idempotency-Key is sent."
+            ),
         },
         "customer_ref": {**text, "description": "Whom the event is billed to: your own id, or a Stripe customer id."},
         "metric": {**text, "description": "A metric that is declared for the tenant."},
@@ -91,6 +133,17 @@ def components(settings: Settings) -> dict[str, Schema]:
         },
     }
     required = ["idempotency_key", "customer_ref", "metric", "event_time"]
+    data = {name: properties[name] for name in ("quantity", "properties")}
+    cloud_event = {
+        "specversion": {"type": "string", "enum": ["1.0"]},
+        "id": {**text, "description": "With source: the idempotency_key is `<source> <id>`."},
+        "source": {**text, "description": "A URI reference, without white space."},
+        "type": {**text, "description": "The metric."},
+        "subject": {**text, "description": "The customer_ref."},
+        "time": properties["event_time"],
+        "data": {"type": "object", "nullable": True, "properties": data, "additionalProperties": False},
+        "datacontenttype": {"type": "string", "description": "JSON, or left out."},
+    }
     events = {
         "type": "array",
         "minItems": 1,
@@ -140,6 +193,13 @@ def components(settings: Settings) -> dict[str, Schema]:
             "properties": {"events": events, "tenant_id": properties["tenant_id"]},
             "additionalProperties": False,
         },
+        "CloudEvent": {
+            "type": "object",
+            "description": "CloudEvents 1.0; other attributes are left aside.",
+            "required": ["specversion", "id", "source", "type", "subject", "time"],
+            "properties": cloud_event,
+            "example": _CLOUD_EVENT,
+        },
         "Result": {"type": "object", "required": ["index", "idempotency_key", "status"], "properties": result},
         "Answer": {"type": "object", "required": list(_RESULTS), "properties": _RESULTS},
         "Problem": {"type": "object", "required": list(problem), "properties": {**problem, **more}},
@@ -148,32 +208,22 @@ def components(settings: Settings) -> dict[str, Schema]:
 
 
 def _responses(settings: Settings) -> dict[str, Schema]:
-    problems = {
+    described = {
         "400": "The body is not usable, or every event in it is rejected: then `results` says why, event by event.",
         "401": "The API key is missing, malformed, unknown, expired or revoked.",
         "403": "The API key lacks the scope events:write, or the request names another tenant. Nothing landed.",
-        "405": "Only POST is taken.",
+        "405": "Only GET and POST are taken.",
         "408": "The body did not arrive in time.",
         "413": f"More than {settings.max_batch_events} events or {settings.max_body_bytes} bytes. Nothing landed.",
-        "415": "Not application/json, or compressed.",
+        "415": "Another media type or compression than those that are taken; the headers say which are.",
+        "429": "The API key posts faster than it may. Nothing landed: send the same again after Retry-After seconds.",
         "503": "The queue is full or the database does not answer. Send the same again after Retry-After seconds.",
     }
     answers: dict[str, Schema] = {
-        "200": _answer("Every event is accepted or a duplicate.", "application/json", "Answer"),
-        "207": _answer("Some events are rejected; the others landed.", "application/json", "Answer"),
+        "200": answer("Every event is accepted or a duplicate. RateLimit headers where the key has a limit.", "Answer"),
+        "207": answer("Some events are rejected; the others landed.", "Answer"),
+        **problems(described),
     }
-    for status, description in problems.items():
-        schema = "NothingAccepted" if status == "400" else "Problem"
-        answers[status] = _answer(description, "application/problem+json", schema)
-    answers["503"]["headers"] |= {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
-    answers["405"]["headers"] |= {"Allow": {"schema": {"type": "string"}}}
-    answers["401"]["headers"] |= {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    answers["400"]["content"]["application/problem+json"]["schema"]["$ref"] = "#/components/schemas/NothingAccepted"
+    answers["429"]["headers"] |= _LEFT
     return answers
-
-
-def _answer(description: str, media_type: str, schema: str) -> Schema:
-    return {
-        "description": description,
-        "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
-        "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-    }

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs
 
 from ingest.acceptance import Acceptance
 from ingest.answer import encode_answer
 from ingest.asgi import Headers, Receive, Scope, Send, respond
-from ingest.batch import decode_batch
+from ingest.body_formats import BodyFormat, format_of
+from ingest.derived_keys import HEADER, key_stem
 from ingest.door_clock import DoorClock
 from ingest.event import Event
 from ingest.judgement import Judgement, judge
@@ -18,8 +18,11 @@ from ingest.link import DatabaseLost, RowsRefused
 from ingest.logs import log
 from ingest.meter_catalogue import MeterCatalogue
 from ingest.metrics import Metrics
-from ingest.problem import MEDIA_TYPE, Problem, unavailable
-from ingest.request_body import ClientGone, read_body
+from ingest.problem import MEDIA_TYPE, Problem, fault, unavailable
+from ingest.query import refuse_foreign_tenant
+from ingest.rate_limit import RateLimits
+from ingest.refused_requests import note_refused
+from ingest.request_body import ClientGone, media_type_of, read_body
 from ingest.request_id import request_id
 from tally.settings import Settings
 
@@ -42,31 +45,33 @@ class EventsRoute:
     catalogue: MeterCatalogue
     landing: Landing
     metrics: Metrics
+    limits: RateLimits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         request = request_id(headers.get(b"x-request-id"))
         extra: Headers = ()
         try:
-            status, media_type, body = await self._answer(scope, headers, receive, request)
+            (status, media_type, body), extra = await self._answer(scope, headers, receive, request)
         except Problem as problem:
             status, media_type, body, extra = problem.status, MEDIA_TYPE, problem.body(request), problem.headers
-            if status == 401:
-                self.metrics.auth_failures.labels(problem.code).inc()
-            log.info("request_refused", request_id=request, route=PATH, status=status, code=problem.code)
+            note_refused(problem, request, PATH, self.metrics)
         except ClientGone:
             log.info("client_gone", request_id=request, route=PATH)
             return
+        except Exception:
+            log.error("fault", request_id=request, route=PATH)
+            self.metrics.requests.labels(PATH, 500).inc()
+            await respond(send, 500, MEDIA_TYPE, request.encode(), fault().body(request))
+            raise  # The server logs it with its traceback.
         self.metrics.requests.labels(PATH, status).inc()
         await respond(send, status, media_type, request.encode(), body, extra)
 
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request: str
-    ) -> tuple[int, bytes, bytes]:
-        if scope["method"] != "POST":
-            raise Problem(405, "method-not-allowed", f"{PATH} takes POST", ((b"allow", b"POST"),))
+    ) -> tuple[tuple[int, bytes, bytes], Headers]:
         try:
-            judgement = await self._judged(scope, headers, receive, request)
+            judgement, left = await self._judged(scope, headers, receive, request)
             if judgement.rows:
                 await self.landing.land("".join(judgement.rows).encode(), len(judgement.rows))
         except Overloaded:
@@ -80,17 +85,25 @@ class EventsRoute:
             detail = f"the database refused these events; {_LANDED['nothing']}"
             raise Problem(500, "rows-refused", detail, landed="nothing") from None
         self._count(judgement)
-        return encode_answer(judgement.answer)
+        return encode_answer(judgement.answer), left
 
-    async def _judged(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request: str) -> Judgement:
+    async def _judged(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request: str
+    ) -> tuple[Judgement, Headers]:
         now = await self.clock.now()
         key = await self.keyring.authenticate(headers.get(b"authorization"), now, SCOPE)
-        _check_query(scope["query_string"], key.tenant_id)
+        refuse_foreign_tenant(scope["query_string"], key.tenant_id)
+        form = format_of(media_type_of(headers))
+        stem = key_stem(headers.get(HEADER))
         body = await read_body(headers, receive, self.settings.max_body_bytes)
-        batch = decode_batch(body, self.settings.max_batch_events)
+        batch = form.decode(body, self.settings.max_batch_events, stem)
+        left = self.limits.take(key, len(batch.events))
         metrics = {event.metric for event in batch.events if isinstance(event, Event)}
         meters = await self.catalogue.meters(key.tenant_id, metrics)
-        return judge(batch, Acceptance.at(now, key.tenant_id, meters, self.settings), request)
+        judgement = judge(batch, Acceptance.at(now, key.tenant_id, meters, self.settings), request)
+        if form.fields and judgement.refusals:
+            _rename_fields(judgement, form)
+        return judgement, left
 
     def _count(self, judgement: Judgement) -> None:
         answer = judgement.answer
@@ -106,13 +119,8 @@ class EventsRoute:
             )
 
 
-def _check_query(query: bytes, tenant_id: str) -> None:
-    if not query:
-        return
-    named = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("tenant_id", [])
-    if any(tenant != tenant_id for tenant in named):
-        raise Problem(
-            403,
-            "foreign-tenant",
-            "the query names another tenant than the API key's: the tenant comes from the key alone",
-        )
+def _rename_fields(judgement: Judgement, form: BodyFormat) -> None:
+    """Name fields at fault as the sender's format does."""
+    for result in judgement.answer.results:
+        if isinstance(result.field, str):
+            result.field = form.fields.get(result.field, result.field)

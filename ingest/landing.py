@@ -7,8 +7,8 @@ so one caller alone waits for nobody and a crowd pays for few commits.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from ingest.acceptance import COLUMNS
 from ingest.door_clock import DoorClock
@@ -17,14 +17,15 @@ from ingest.logs import log
 from ingest.metrics import Metrics
 
 MAX_ROWS_A_COMMIT = 20_000
+# So many rows are worth a commit beside one that is in flight already, however many that one has.
+WORTH_A_COMMIT = 1000
 
 
 class Overloaded(Exception):
     """Too many events wait for a commit already; these were not queued."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiter:
+class _Waiter(NamedTuple):
     lines: bytes
     rows: int
     done: asyncio.Future[None]
@@ -40,7 +41,10 @@ class Landing:
         self._max_queued = max_queued
         self._waiting: deque[_Waiter] = deque()
         self._commits: set[asyncio.Task[None]] = set()
+        self._woken = False
+        self._waiting_rows = 0
         self.queued = 0
+        metrics.queued_events.set_function(lambda: self.queued)
 
     async def land(self, lines: bytes, rows: int) -> None:
         """Return once these COPY lines (columns `COLUMNS`) are committed.
@@ -53,22 +57,38 @@ class Landing:
         if self.queued + rows > self._max_queued:
             raise Overloaded
         self.queued += rows
-        self._metrics.queued_events.set(self.queued)
-        waiter = _Waiter(lines, rows, asyncio.get_running_loop().create_future())
+        self._waiting_rows += rows
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(lines, rows, loop.create_future())
         self._waiting.append(waiter)
-        self._start_commits()
+        if not self._woken:
+            # Once this round of the event loop is over: all that arrived in the same round shares the commit.
+            self._woken = True
+            loop.call_soon(self._start_commits)
         await waiter.done
 
     async def drain(self) -> None:
         """Return once everything that was accepted is committed or given up."""
-        while self._commits:
-            await asyncio.wait(self._commits)
+        while self._waiting or self._commits:
+            if self._commits:
+                await asyncio.wait(self._commits)
+            else:
+                await asyncio.sleep(0)
 
     def _start_commits(self) -> None:
-        while self._waiting and self._idle:
-            task = asyncio.get_running_loop().create_task(self._commit(self._idle.pop(), self._next_group()))
+        self._woken = False
+        while self._waiting and self._idle and self._is_worth_a_commit():
+            group = self._next_group()
+            rows = sum(waiter.rows for waiter in group)
+            self._waiting_rows -= rows
+            task = asyncio.get_running_loop().create_task(self._commit(self._idle.pop(), group, rows))
             self._commits.add(task)
             task.add_done_callback(self._commits.discard)
+
+    def _is_worth_a_commit(self) -> bool:
+        # A few rows wait for the commit in flight rather than take one of their own from the crowd that comes after it.
+        in_flight = self.queued - self._waiting_rows
+        return self._waiting_rows >= min(in_flight, WORTH_A_COMMIT)
 
     def _next_group(self) -> list[_Waiter]:
         group = [self._waiting.popleft()]
@@ -78,12 +98,11 @@ class Landing:
             rows += group[-1].rows
         return group
 
-    async def _commit(self, link: Link, group: list[_Waiter]) -> None:
+    async def _commit(self, link: Link, group: list[_Waiter], rows: int) -> None:
         try:
             await self._land_together(link, group)
         finally:
-            self.queued -= sum(waiter.rows for waiter in group)
-            self._metrics.queued_events.set(self.queued)
+            self.queued -= rows
             self._idle.append(link)
             self._start_commits()
 

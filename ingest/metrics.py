@@ -12,6 +12,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from ingest.plain_counter import PlainCounter
+
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 _ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
@@ -24,10 +26,13 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         made: dict[str, Any] = {"registry": self._registry}
-        self.requests = Counter("tally_door_requests", "Requests answered.", ("route", "status"), **made)
-        self.events = Counter("tally_door_events", "Events answered, by outcome.", ("outcome",), **made)
+        self.requests = PlainCounter("tally_door_requests", "Requests answered.", ("route", "status"), **made)
+        self.events = PlainCounter("tally_door_events", "Events answered, by outcome.", ("outcome",), **made)
         self.rejected = Counter("tally_door_events_rejected", "Events rejected, by reason.", ("reason",), **made)
         self.auth_failures = Counter("tally_door_auth_failures", "Requests without a usable key.", ("reason",), **made)
+        self.foreign_tenants = Counter(
+            "tally_door_foreign_tenant_requests", "Requests that named another tenant.", ("route",), **made
+        )
         self.commit_rows = Histogram("tally_door_commit_rows", "Rows of a commit.", buckets=_ROWS, **made)
         self.commit_seconds = Histogram("tally_door_commit_seconds", "Time of a commit.", buckets=_SECONDS, **made)
         self.queued_events = Gauge("tally_door_queued_events", "Events waiting for a commit or in one.", **made)

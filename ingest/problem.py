@@ -44,6 +44,11 @@ class Problem(Exception):
         )
 
 
+def fault() -> Problem:
+    """500: a fault of the door's own."""
+    return Problem(500, "fault", "the door failed to answer; its log has the cause under this request id")
+
+
 def unauthorized(code: str, detail: str) -> Problem:
     """401: the key is missing, unknown, expired or revoked."""
     return Problem(401, code, detail, ((b"www-authenticate", b'Bearer realm="tallyledger"'),))

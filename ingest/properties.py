@@ -12,6 +12,8 @@ MAX_DEPTH = 32
 _HUGE_NUMBER = re.compile(rb"[0-9][eE][+-]?[0-9]{3}|[0-9]{1000}")
 _LONG_EXPONENT = re.compile(r"[eE][+-]?[0-9]{3}")
 _SHORT = 2 * MAX_DEPTH  # characters: too few for deep nesting or a huge number without an exponent
+_NUMBER_SHAPE = bytes.maketrans(b"E123456789", b"e000000000")
+_LONG = 1000
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NUL = b"\\u0000"
 
@@ -20,7 +22,16 @@ def needs_care(text: str) -> bool:
     """Whether valid JSON in ASCII without escapes may still hold what is refused: huge numbers, deep nesting."""
     if _LONG_EXPONENT.search(text):
         return True
-    return len(text) > _SHORT and (len(text) >= 1000 or text.count("{") + text.count("[") > MAX_DEPTH)
+    return len(text) > _SHORT and (len(text) >= _LONG or text.count("{") + text.count("[") > MAX_DEPTH)
+
+
+def none_needs_care(joined: bytes, objects: int, longest: int) -> bool:
+    """Whether `needs_care` is plainly false of every object in `joined`; `longest` is the characters of the longest."""
+    shape = joined.translate(_NUMBER_SHAPE)
+    if longest >= _LONG or b"e000" in shape or b"e+000" in shape or b"e-000" in shape:
+        return False
+    # None is nested deeper than all brackets together, less the one that each of the others has.
+    return joined.count(b"{") + joined.count(b"[") - objects + 1 <= MAX_DEPTH
 
 
 def properties_text(raw: bytes, max_bytes: int) -> str:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 Code = Literal[
-    "not_an_object", "unknown_field", "missing_field", "wrong_type", "bad_text",
+    "not_json", "not_an_object", "unknown_field", "missing_field", "wrong_type", "bad_text",
     "unknown_metric", "bad_quantity", "bad_time", "too_old", "too_far_ahead", "bad_properties",
 ]  # fmt: skip
 

@@ -17,11 +17,15 @@ from psycopg.rows import dict_row
 
 from tally.errors import TallyError
 
+MAX_LIMIT = 2**31 - 1
 SCOPES = ("events:write", "events:read", "usage:read", "config:write", "keys:write")
 Standing = Literal["valid", "expired", "revoked"]
 
 _KEY = re.compile(r"tly_([0-9a-z]{1,32})_([0-9A-Za-z_-]{1,128})")
-_COLUMNS = "key_id, tenant_id, name, scopes, created_at, expires_at, revoked_at"
+_COLUMNS = (
+    "key_id, tenant_id, name, scopes, created_at, expires_at, revoked_at, "
+    + "last_used_at, events_per_second, burst, replaces"
+)
 # Numbered parameters: read by psycopg here and by the door's asyncpg.
 FIND_KEY = f"select {_COLUMNS}, secret_hash from tally.api_keys where key_id = $1"
 
@@ -32,7 +36,11 @@ class ApiKeyError(TallyError):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A stored key, as far as it may be shown. Times are UTC."""
+    """A stored key, as far as it may be shown. Times are UTC.
+
+    `last_used_at` is true to the minute. `events_per_second` and `burst` are None where the door's settings hold.
+    `replaces` is the key that was rotated into this one.
+    """
 
     key_id: str
     tenant_id: str
@@ -41,6 +49,10 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None = None
+    events_per_second: int | None = None
+    burst: int | None = None
+    replaces: str | None = None
 
     def standing(self, now: datetime) -> Standing:
         """Whether the key may be used at `now`. A revoked key stays revoked whatever the clock says."""
@@ -53,7 +65,7 @@ class ApiKey:
 class CheckedKey(ApiKey):
     """A key with what it takes to check a caller's secret: the SHA-256 of it, 32 bytes."""
 
-    secret_hash: bytes = field(repr=False)
+    secret_hash: bytes = field(repr=False, kw_only=True)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "CheckedKey":
@@ -77,24 +89,31 @@ def create_key(
     name: str,
     scopes: Iterable[str] = ("events:write",),
     expires_at: datetime | None = None,
+    *,
+    events_per_second: int | None = None,
+    burst: int | None = None,
+    replaces: str | None = None,
 ) -> str:
     """Store a new key and return it whole: the only time that its secret is seen.
 
     Raises:
-        ApiKeyError: no such tenant, no scope, or a scope that does not exist.
+        ApiKeyError: no such tenant, no scope, a scope that does not exist, or a limit below 1.
     """
     wanted = sorted(set(scopes))
     if not wanted or (unknown := [scope for scope in wanted if scope not in SCOPES]):
         raise ApiKeyError(f"{', '.join(unknown) if wanted else 'no scope'} given: scopes are {', '.join(SCOPES)}")
     if expires_at is not None and expires_at.tzinfo is None:
         raise ApiKeyError("expires_at has no time zone")
+    for limit, value in (("events_per_second", events_per_second), ("burst", burst)):
+        if value is not None and not 1 <= value <= MAX_LIMIT:
+            raise ApiKeyError(f"{limit} is {value}; 1 to {MAX_LIMIT} are taken")
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     try:
         with connection.transaction():
             connection.execute(
-                "insert into tally.api_keys (key_id, tenant_id, name, secret_hash, scopes, expires_at) "
-                "values (%s, %s, %s, %s, %s, %s)",
-                (key_id, tenant_id, name, _hash(secret), wanted, expires_at),
+                "insert into tally.api_keys (key_id, tenant_id, name, secret_hash, scopes, expires_at, "
+                "events_per_second, burst, replaces) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (key_id, tenant_id, name, _hash(secret), wanted, expires_at, events_per_second, burst, replaces),
             )
     except psycopg.errors.ForeignKeyViolation:
         raise ApiKeyError(f"there is no tenant {tenant_id!r}: declare it with `tally apply` first") from None

@@ -61,6 +61,18 @@ class Settings(BaseSettings):
         ge=1,
         description="Events that may wait for a commit before the door answers 503",
     )
+    key_events_per_second: int = Field(
+        0,
+        alias="TALLY_KEY_EVENTS_PER_SECOND",
+        ge=0,
+        description="Events a second of one API key at one door, unless the key has its own limit; 0: no limit",
+    )
+    key_burst: int = Field(
+        10_000,
+        alias="TALLY_KEY_BURST",
+        ge=1,
+        description="Events that a limited key may post at once after a pause, at least those of a second",
+    )
 
     stripe_api_key: SecretStr | None = Field(
         None, alias="STRIPE_API_KEY", description="Secret or restricted key; unset: nothing is pushed"

@@ -15,6 +15,7 @@ from tally.cli import (
     decide,
     demo,
     env,
+    import_,
     keys,
     ledger,
     migrate,
@@ -26,7 +27,7 @@ from tally.cli import (
 )
 from tally.errors import TallyError
 
-# `tally dbt …` hands everything behind it to dbt, --help included.
+# `tally dbt …` and `tally import …` hand everything behind it to dbt, --help included.
 _PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.command("migrate")(migrate.migrate)
 app.command("apply")(apply.apply)
 app.add_typer(keys.app, name="keys")
 app.command("sync")(sync.sync)
+app.command("import", context_settings=_PASS_THROUGH)(import_.import_)
 app.command("tick")(ledger.tick)
 app.command("push")(push.push)
 app.command("decide")(decide.decide)

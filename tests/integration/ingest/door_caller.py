@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 import psycopg
-import uvicorn
 
-from ingest.server import configuration
+from ingest.server import DoorServer, configuration
 from tally.database import database_url
 from tally.settings import Settings
 
@@ -50,7 +49,7 @@ def event(**fields: Any) -> dict[str, Any]:
 @contextmanager
 def running_door(settings: Settings) -> Iterator[str]:
     """Run a door in this process; gives its URL."""
-    server = uvicorn.Server(configuration(settings, database_url(settings)))
+    server = DoorServer(configuration(settings, database_url(settings)))
     thread = Thread(target=server.run)
     thread.start()
     until = monotonic() + 20

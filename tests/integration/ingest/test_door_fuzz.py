@@ -1,9 +1,13 @@
 """Whatever is sent, the door answers with a sentence, and what it accepts has landed."""
 
+import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from backports import zstd
 from door_caller import Caller, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -44,9 +48,50 @@ FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(Heal
 PROMISED = {200, 207, 400, 403, 413}
 
 
-def check(door: Caller, body: bytes) -> None:
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress, "zstd": zstd.compress}
+
+
+def encoded(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+# The same fields under the names that a CloudEvent has for them, and some of its own.
+CLOUD_EVENTS = st.builds(
+    lambda fields, own: {
+        "specversion": "1.0",
+        "id": fields["idempotency_key"],
+        "source": "/s",
+        "type": fields["metric"],
+        "subject": fields["customer_ref"],
+        "time": fields["event_time"],
+        "data": {name: fields[name] for name in ("quantity", "properties") if name in fields},
+        **own,
+    },
+    COMPLETE | SOUND,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.text(max_size=4) | VALUES,
+            "source": st.sampled_from(["/s", "", "a b"]) | VALUES,
+            "specversion": st.sampled_from(["1.0", "0.3"]) | VALUES,
+            "data": VALUES,
+            "data_base64": VALUES,
+            "datacontenttype": st.sampled_from(["application/json", "a/b+json", "text/xml"]) | VALUES,
+            "tenantid": st.sampled_from(["acme", None]) | VALUES,
+        },
+    ),
+)
+LINES = st.lists(COMPLETE | SOUND | EVENTS | VALUES, max_size=6).map(lambda sent: b"\n".join(map(encoded, sent)))
+FORMATS = {
+    "application/x-ndjson": LINES,
+    "application/cloudevents+json": (CLOUD_EVENTS | VALUES).map(encoded),
+    "application/cloudevents-batch+json": (st.lists(CLOUD_EVENTS | VALUES, max_size=6) | VALUES).map(encoded),
+}
+
+
+def check(door: Caller, body: bytes, **headers: str) -> None:
     before = count(door)
-    answer = door.send(body)
+    answer = door.send(body, **headers)
     said: dict[str, Any] = answer.json()
     assert answer.status_code in PROMISED, answer.text
     accepted = said.get("accepted", 0)
@@ -75,4 +120,32 @@ def test_no_body_breaks_the_door_and_what_it_accepts_has_landed(door: Caller) ->
     # What landed must be readable by the ledger, which casts the properties.
     door.connection.execute("select properties::jsonb, trim_scale(quantity) from raw.usage_events")
     assert count(door) > 0
+    assert 'status="500"' not in door.http.get("/metrics").text
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_no_body_of_another_format_does_either(door: Caller, media_type: str) -> None:
+    @FUZZ
+    @given(FORMATS[media_type], st.sampled_from(["identity", "gzip", "zstd"]), st.none() | st.text("ab:", min_size=1))
+    def fuzz(body: bytes, encoding: str, stem: str | None) -> None:
+        headers = {} if stem is None else {"idempotency-key": stem}
+        sent = COMPRESS[encoding](body)
+        check(door, sent, **{"content-type": media_type, "content-encoding": encoding}, **headers)
+
+    fuzz()
+    door.connection.execute("select properties::jsonb, trim_scale(quantity) from raw.usage_events")
+    assert count(door) > 0
+    assert 'status="500"' not in door.http.get("/metrics").text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_no_compressed_body_breaks_the_door(door: Caller, encoding: str) -> None:
+    whole = COMPRESS[encoding](encoded(event()))
+
+    @FUZZ
+    @given(st.integers(0, len(whole) - 1), st.binary(max_size=4))
+    def fuzz(place: int, put: bytes) -> None:
+        check(door, whole[:place] + put + whole[place + len(put) :], **{"content-encoding": encoding})
+
+    fuzz()
     assert 'status="500"' not in door.http.get("/metrics").text

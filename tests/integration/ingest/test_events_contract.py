@@ -188,7 +188,8 @@ def test_a_body_that_cannot_be_read_is_a_problem(door: Caller) -> None:
         (b"", {}, 400, "not JSON"),
         (b"[]", {}, 400, "the body is an array"),
         (b"{}", {"content-type": "text/plain"}, 415, "Content-Type: application/json"),
-        (b"{}", {"content-encoding": "gzip"}, 415, "compressed"),
+        (b"{}", {"content-encoding": "br"}, 415, "Content-Encoding may be gzip, zstd, or left out"),
+        (b"{}", {"content-encoding": "gzip"}, 400, "the body's gzip cannot be read"),
     ]
     for body, headers, status, detail in requests:
         answer = door.send(body, **headers)
@@ -198,7 +199,7 @@ def test_a_body_that_cannot_be_read_is_a_problem(door: Caller) -> None:
 
 def test_every_error_has_the_one_shape_on_every_route(door: Caller) -> None:
     answers = [
-        door.http.get("/v1/events"),
+        door.http.put("/v1/events"),
         door.http.delete("/v1/events"),
         door.http.post("/v1/events", headers={"authorization": ""}),
         door.send(b"{"),
