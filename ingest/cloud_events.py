@@ -129,9 +129,10 @@ def _explanation(raw: Raw | bytes) -> Refusal:
             return Refusal(name, "missing_field", "is missing")
         if found != "a string":
             return Refusal(name, "wrong_type", f"is {found}; a string is needed")
-    if "data" in members and (found := kind(members["data"])) not in ("an object", "null"):
+    found = kind(members["data"]) if "data" in members else "null"
+    if found not in ("an object", "null"):
         return Refusal("data", "wrong_type", f"is {found}; an object is needed")
-    for name in _members.decode(members.get("data", Raw(b"{}"))):
+    for name in _members.decode(members["data"]) if found == "an object" else ():
         if name not in _TAKEN_DATA:
             reason = "is not taken; data holds quantity and properties"
             return Refusal(f"data.{name}"[:255], "unknown_field", reason)
