@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -90,7 +91,8 @@ def _fresh_database(settings: Settings, console: Console) -> str:
         applied = migrations.migrate(connection)
         connection.execute("select tally.ensure_partitions(%s, %s)", (STARTS_AT.date(), ENDS_AT.date()))
         (version,) = connection.execute("show server_version").fetchone() or ("?",)
-    console.print(f"  Postgres {version}, database tally_demo made anew, {len(applied)} migrations applied")
+    name = urlsplit(url).path.lstrip("/")
+    console.print(f"  Postgres {version}, database {name} made anew, {len(applied)} migrations applied")
     return url
 
 

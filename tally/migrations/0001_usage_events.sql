@@ -65,8 +65,9 @@ create table tally.simulated_clock (
 );
 
 -- Spelling apart, the same properties: key order and white space do not make a conflict, and none is the same as {}.
+-- Parallel unsafe: an exception block is a subtransaction, which a parallel plan may not start.
 create function tally.canonical_properties(properties text) returns text
-language plpgsql immutable parallel safe as $$
+language plpgsql immutable parallel unsafe as $$
 begin
     return coalesce(properties::jsonb::text, '{}');
 exception
