@@ -1,0 +1,76 @@
+-- What a meter may say beyond its aggregation, and how a tenant cuts calendar periods.
+alter table tally.tenants
+    add column calendar_period text not null default 'month' check (calendar_period in ('day', 'week', 'month'));
+comment on column tally.tenants.calendar_period is 'Period of a customer for whom no billing period is known: a day, a week from Monday or a month, cut in time_zone.';
+
+alter table tally.meters
+    drop constraint meters_aggregation_check,
+    add constraint meters_aggregation_check check (aggregation in (
+        'count', 'sum', 'min', 'max', 'last', 'unique', 'average', 'percentile', 'time_weighted_sum'
+    )),
+    add column property   text check (length(property) between 1 and 255),
+    add column percentile numeric check (percentile > 0 and percentile <= 1),
+    add column time_unit  text check (time_unit in ('second', 'minute', 'hour', 'day')),
+    add column divide_by  numeric not null default 1 check (divide_by > 0 and divide_by < 'Infinity'),
+    add column filter     jsonb   not null default '{}' check (jsonb_typeof(filter) = 'object'),
+    add column dimensions text[]  not null default '{}' check (cardinality(dimensions) <= 5),
+    add constraint meters_unique_needs_a_property check (aggregation <> 'unique' or property is not null),
+    add constraint meters_percentile check ((aggregation = 'percentile') = (percentile is not null)),
+    add constraint meters_time_unit check ((aggregation = 'time_weighted_sum') = (time_unit is not null));
+comment on column tally.meters.property is 'Measured instead of the quantity: a number, or for unique the value that is told apart. Null: the quantity.';
+comment on column tally.meters.percentile is 'Of percentile: the share of events whose quantity is at most the value, e.g. 0.95.';
+comment on column tally.meters.time_unit is 'Of time_weighted_sum: a quantity of 1 held for this long counts 1.';
+comment on column tally.meters.divide_by is 'The aggregate is divided by this once, at the counter (bytes to GB: 1000000000), and rounded to 12 decimals.';
+comment on column tally.meters.filter is 'Only events count whose properties have one of the listed values each: {"region": ["eu", "us"]}.';
+comment on column tally.meters.dimensions is 'Properties by whose values hourly and daily usage is broken down.';
+
+-- A plan change cuts a billing period into segments that are counted and priced apart and close together.
+alter table tally.customer_periods add column closes_with timestamptz check (closes_with >= period_end);
+comment on column tally.customer_periods.closes_with is 'Of a segment: the end of the billing period that it is a part of. Null: the row is a whole period.';
+
+-- Whoever asks SQL for the time gets the same as every process: the simulated clock where one is set, else the server's.
+create function tally.now() returns timestamptz language sql stable
+    as $$ select coalesce((select now from tally.simulated_clock), now()) $$;
+
+-- Properties are JSON text that the door checked; what came in past the door and is no JSON has no properties.
+-- Parallel unsafe: an exception block is a subtransaction, which a parallel plan may not start.
+create function tally.properties_object(properties text) returns jsonb
+language plpgsql immutable parallel unsafe as $$
+declare
+    parsed jsonb := properties::jsonb;
+begin
+    return case when jsonb_typeof(parsed) = 'object' then parsed else '{}' end;
+exception
+    when data_exception or program_limit_exceeded then
+        return '{}';
+end;
+$$;
+
+create function tally.property_text(properties text, name text) returns text
+language sql immutable parallel unsafe as $$
+    select case when jsonb_typeof(found.value) in ('string', 'number', 'boolean') then found.value #>> '{}' end
+    from (select tally.properties_object(properties) -> name as value) as found
+$$;
+comment on function tally.property_text is 'A property''s value as text; null when it is absent, null, a list or an object.';
+
+create function tally.property_number(properties text, name text) returns numeric
+language sql immutable parallel unsafe as $$
+    select case
+        when found.value ~ '^-?[0-9]{1,15}(\.[0-9]{1,12})?$' then trim_scale(found.value::numeric)
+    end
+    from (select tally.property_text(properties, name) as value) as found
+$$;
+comment on function tally.property_number is 'A property''s value as a number (at most 15 digits before and 12 behind the point, as a JSON number or a string); else null.';
+
+create function tally.matches_filter(properties text, filter jsonb) returns boolean
+language sql immutable parallel unsafe as $$
+    select coalesce(bool_and(coalesce(condition.value ? tally.property_text(properties, condition.key), false)), true)
+    from jsonb_each(filter) as condition
+$$;
+comment on function tally.matches_filter is 'Whether each property that the filter names has one of the values listed for it.';
+
+create function tally.event_dimensions(properties text, names text[]) returns jsonb
+language sql immutable parallel unsafe as $$
+    select jsonb_object_agg(name, coalesce(tally.property_text(properties, name), '')) from unnest(names) as name
+$$;
+comment on function tally.event_dimensions is 'The named properties as text, an absent one as ""; null for no names.';
