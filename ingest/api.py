@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 import psycopg
 
 from ingest.answer import JSON
-from ingest.asgi import Headers, Receive, Scope, Send, respond
+from ingest.answering import answer
+from ingest.asgi import Receive, Scope, Send
 from ingest.door_clock import DoorClock
 from ingest.keyring import Keyring
 from ingest.link import DatabaseLost
 from ingest.logs import log
 from ingest.metrics import Metrics
-from ingest.problem import MEDIA_TYPE, Problem, fault
+from ingest.problem import Problem
 from ingest.query import query_of
-from ingest.refused_requests import note_refused
-from ingest.request_body import ClientGone, media_type_of, read_body
+from ingest.request_body import media_type_of, read_body
 from ingest.request_id import request_id
 from ingest.route import Call, Reply, Route
 from tally.errors import DatabaseUnavailable
@@ -45,44 +45,35 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         request = request_id(headers.get(b"x-request-id"))
-        label = "other"
-        extra: Headers
+        label, methods = self._found(scope["path"])
+        await answer(self._answered(methods, scope, headers, receive, request), send, request, label, self._metrics)
+
+    def _found(self, path: str) -> tuple[str, Mapping[str, tuple[Route, str]]]:
+        """The template of the path, and by method the route with what stands in the place of its parameter; `other` and
+        none for a path that is not there."""
+        methods: dict[str, tuple[Route, str]] = {}
+        template = "other"
+        for pattern, route in self._routes:
+            match = pattern.fullmatch(path)
+            if match is not None and template in ("other", route.path):
+                template = route.path
+                methods[route.method] = (route, match[1] if match.lastindex else "")
+        return template, methods
+
+    async def _answered(
+        self,
+        methods: Mapping[str, tuple[Route, str]],
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        request: str,
+    ) -> Reply:
         try:
-            path, methods = self._found(scope["path"])
-            label = path
-            reply = await self._answer(methods, scope, headers, receive)
-            status, media_type, body, extra = reply.status, JSON, reply.body, reply.headers
-        except Problem as problem:
-            note_refused(problem, request, label, self._metrics)
-            status, media_type, body, extra = problem.status, MEDIA_TYPE, problem.body(request), problem.headers
+            return await self._answer(methods, scope, headers, receive)
         except _UNANSWERED as lost:
             log.error("database_lost", request_id=request, cause=str(lost))
             detail = "the database does not answer in time; ask again, for less of it if you can"
-            silent = Problem(503, "database-lost", detail, ((b"retry-after", b"1"),))
-            status, media_type, body, extra = silent.status, MEDIA_TYPE, silent.body(request), silent.headers
-        except ClientGone:
-            log.info("client_gone", request_id=request, route=label)
-            return
-        except Exception:
-            log.error("fault", request_id=request, route=label)
-            self._metrics.requests.labels(label, 500).inc()
-            await respond(send, 500, MEDIA_TYPE, request.encode(), fault().body(request))
-            raise  # The server logs it with its traceback.
-        self._metrics.requests.labels(label, status).inc()
-        await respond(send, status, media_type, request.encode(), body, extra)
-
-    def _found(self, path: str) -> tuple[str, Mapping[str, tuple[Route, str]]]:
-        """The template of the path, and by method the route with what stands in the place of its parameter."""
-        methods: dict[str, tuple[Route, str]] = {}
-        template = ""
-        for pattern, route in self._routes:
-            match = pattern.fullmatch(path)
-            if match is not None and template in ("", route.path):
-                template = route.path
-                methods[route.method] = (route, match[1] if match.lastindex else "")
-        if not methods:
-            raise Problem(404, "not-found", f"there is nothing at {path}; the routes are listed at /docs")
-        return template, methods
+            raise Problem(503, "database-lost", detail, ((b"retry-after", b"1"),)) from None
 
     async def _answer(
         self,
@@ -91,6 +82,9 @@ class Api:
         headers: Mapping[bytes, bytes],
         receive: Receive,
     ) -> Reply:
+        if not methods:
+            path = scope["path"]
+            raise Problem(404, "not-found", f"there is nothing at {path}; the routes are listed at /docs")
         found = methods.get(scope["method"])
         if found is None:
             template = next(iter(methods.values()))[0].path

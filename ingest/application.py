@@ -49,7 +49,7 @@ class Door:
 
     def __init__(self, settings: Settings, database_url: str, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.max_tenant_labels)
         self._reads = Link(database_url, "reads")
         self._time = Link(database_url, "clock")
         self._commits = [Link(database_url, f"commits {number}") for number in range(1, COMMITS_IN_FLIGHT + 1)]
@@ -58,7 +58,7 @@ class Door:
         self.landing = Landing(self._commits, self.clock, self.metrics, settings.max_queued_events)
         self._uses = KeyUse(self._reads)
         keyring = Keyring(self._reads, self._uses)
-        self._events = EventsRoute(
+        self.events = EventsRoute(
             settings, self.clock, keyring, MeterCatalogue(self._reads), self.landing, self.metrics,
             RateLimits(settings, self.metrics),
         )  # fmt: skip
@@ -72,7 +72,7 @@ class Door:
         if scope["type"] != "http":
             await self._hand_over(scope, receive, send)
         elif scope["path"] == events_route.PATH and scope["method"] == "POST":
-            await self._events(scope, receive, send)
+            await self.events(scope, receive, send)
         elif scope["path"] == LIVE_PATH and scope["method"] == "GET":
             await self._live(scope, send)
         elif scope["path"].startswith(api.PREFIX):

@@ -78,11 +78,18 @@ class TimedConnection(HttpToolsProtocol):
         return self.cycle is not self._earlier and self.cycle.response_started
 
     def _answer_too_slow(self) -> None:
-        request = request_id(next((value for name, value in self.headers if name == b"x-request-id"), None))
+        given = next((value for name, value in self.headers if name == b"x-request-id"), None)
         detail = f"the request did not arrive whole within {PATIENCE_SECONDS:g} seconds"
-        body = Problem(408, "request-too-slow", detail, landed="nothing").body(request)
-        head = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[408] + head % (MEDIA_TYPE, len(body), request.encode()) + body)
+        self.say(Problem(408, "request-too-slow", detail, landed="nothing"), request_id(given))
+
+    def say(self, problem: Problem, request: str) -> None:
+        """Answer in the application's place, before the connection is closed."""
+        body = problem.body(request)
+        head = [STATUS_LINE[problem.status], b"content-type: ", MEDIA_TYPE, b"\r\nx-request-id: ", request.encode()]
+        for name, value in problem.headers:
+            head += (b"\r\n", name, b": ", value)
+        head.append(b"\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
+        self.transport.write(b"".join(head) + body)
 
     def _give_up_request(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:

@@ -12,6 +12,10 @@ class DoorClock(Protocol):
 
     async def now(self) -> datetime: ...
 
+    def at_once(self) -> datetime | None:
+        """The time when it can be had without asking anybody."""
+        ...
+
     async def landed_at(self) -> datetime | None:
         """What the rows of a commit say they landed at; None leaves it to Postgres."""
         ...
@@ -24,6 +28,9 @@ class PlainClock:
         self._clock = clock
 
     async def now(self) -> datetime:
+        return self._clock.now()
+
+    def at_once(self) -> datetime | None:
         return self._clock.now()
 
     async def landed_at(self) -> datetime | None:
@@ -42,6 +49,9 @@ class SharedClock:
             raise DatabaseLost("nothing", "TALLY_CLOCK is simulated but tally.simulated_clock is empty")
         now: datetime = rows[0]["now"]
         return now.astimezone(UTC)
+
+    def at_once(self) -> datetime | None:
+        return None
 
     async def landed_at(self) -> datetime | None:
         return await self.now()

@@ -44,6 +44,14 @@ class Keyring:
         self._uses.note(key.key_id)
         return key
 
+    def at_once(self, authorization: bytes | None, now: datetime, scope: str) -> CheckedKey | None:
+        """The same for a key proven right a moment ago; None for any other, and for one that is not good for this."""
+        key = self._proven_by(authorization)
+        if key is None or key.standing(now) != "valid" or scope not in key.scopes:
+            return None
+        self._uses.note(key.key_id)
+        return key
+
     def _proven_by(self, authorization: bytes | None) -> CheckedKey | None:
         """The key of a header that was proven right a moment ago. What takes longer when it is nearly right is no guide
         to guessing one: a dictionary compares the bytes only where their keyed hashes are equal."""

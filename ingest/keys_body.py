@@ -1,8 +1,9 @@
-"""The bodies of /v1/keys: what may be asked of a new key, or of a rotation."""
+"""The bodies of /v1/keys: what may be asked of a new key, of its limits, or of a rotation."""
 
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ingest.acceptance import MAX_TEXT
 from ingest.event_time import event_time
@@ -28,6 +29,15 @@ class Overlap(msgspec.Struct, forbid_unknown_fields=True):
     tenant_id: str | None = None
 
 
+class NewLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """Limits of a key that are to change; null leaves one to the doors' settings, and what is left out stays."""
+
+    events_per_second: int | UnsetType | None = UNSET
+    burst: int | UnsetType | None = UNSET
+    tenant_id: str | None = None
+
+
+_new_limits = msgspec.json.Decoder(NewLimits)
 _new_key = msgspec.json.Decoder(NewKey)
 _overlap = msgspec.json.Decoder(Overlap)
 
@@ -46,6 +56,18 @@ def new_key_in(body: bytes) -> NewKey:
     if not 1 <= len(name) <= MAX_TEXT or name != name.strip() or not name.isprintable():
         raise _unusable(f"name takes 1 to {MAX_TEXT} printable characters without white space at the ends")
     return wanted
+
+
+def new_limits_in(body: bytes) -> NewLimits:
+    """The limits that a body asks for.
+
+    Raises:
+        Problem: 400, it is not such a body.
+    """
+    try:
+        return _new_limits.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unusable(str(error)) from None
 
 
 def overlap_in(body: bytes) -> Overlap:

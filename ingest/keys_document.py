@@ -31,9 +31,17 @@ def keys_paths() -> dict[str, Schema]:
         **_operation("ListKeys", "List the keys", "All keys of the tenant, ended ones too, without their secrets."),
         "responses": {"200": answer("The keys.", "Keys"), **_refusals("GET or POST")},
     }
+    limit = {
+        **_operation("LimitKey", "Change a key's limits", "Every door holds to them within five seconds.", _KEY_ID),
+        "requestBody": _body("NewLimits", True),
+        "responses": {"200": answer("The key as it is now.", "Key"), **_refusals("PATCH or DELETE", _404=_NONE)},
+    }
     revoke = {
         **_operation("RevokeKey", "Revoke a key", "For good; every door refuses it within five seconds.", _KEY_ID),
-        "responses": {"200": answer("It is revoked.", "RevokedKey"), **_refusals("DELETE", _404=_NONE)},
+        "responses": {
+            "200": answer("It is revoked.", "RevokedKey"),
+            **_refusals("PATCH or DELETE", bodies=False, _404=_NONE),
+        },
     }
     rotate = {
         **_operation("RotateKey", "Put a new key in a key's place", "The old one works on for the overlap.", _KEY_ID),
@@ -42,7 +50,7 @@ def keys_paths() -> dict[str, Schema]:
     }
     return {
         "/v1/keys": {"get": listed, "post": create},
-        "/v1/keys/{key_id}": {"delete": revoke},
+        "/v1/keys/{key_id}": {"patch": limit, "delete": revoke},
         "/v1/keys/{key_id}/rotate": {"post": rotate},
     }
 
@@ -96,6 +104,17 @@ def keys_components() -> dict[str, Schema]:
             "additionalProperties": False,
             "example": {"name": "checkout-service", "scopes": ["events:write"]},
         },
+        "NewLimits": {
+            "type": "object",
+            "properties": {
+                "events_per_second": {**_LIMIT, "description": _STAYS},
+                "burst": {**_LIMIT, "description": _STAYS},
+                "tenant_id": _TENANT,
+            },
+            "anyOf": [{"required": ["events_per_second"]}, {"required": ["burst"]}],
+            "additionalProperties": False,
+            "example": {"events_per_second": 500, "burst": 2000},
+        },
         "Overlap": {
             "type": "object",
             "properties": {"overlap_seconds": overlap, "tenant_id": _TENANT},
@@ -105,6 +124,7 @@ def keys_components() -> dict[str, Schema]:
     }
 
 
+_STAYS: Final = "Stays when left out; null: the doors' own setting. Never above the asking key's own."
 _NONE: Final = "The tenant has no key with this id."
 
 
@@ -126,6 +146,6 @@ def _body(schema: str, required: bool) -> Schema:
     }
 
 
-def _refusals(methods: str, **others: str) -> dict[str, Schema]:
-    bodies = {"_408": "The body did not arrive in time.", "_413": "The body is too large.", "_415": "Not taken so."}
-    return refusals(SCOPE, methods, **({} if methods == "DELETE" else bodies), **others)
+def _refusals(methods: str, bodies: bool = True, **others: str) -> dict[str, Schema]:
+    unread = {"_408": "The body did not arrive in time.", "_413": "The body is too large.", "_415": "Not taken so."}
+    return refusals(SCOPE, methods, **(unread if bodies else {}), **others)

@@ -8,13 +8,25 @@ from typing import TypeVar
 
 import msgspec
 import psycopg
+from msgspec import UNSET
 
-from ingest.keys_body import expiry_of, new_key_in, overlap_in
+from ingest.keys_body import expiry_of, new_key_in, new_limits_in, overlap_in
 from ingest.metrics import Metrics
 from ingest.problem import Problem
 from ingest.route import Call, Reply, Route
 from tally.api_key_rotation import rotate_key
-from tally.api_keys import MAX_LIMIT, ApiKey, ApiKeyError, create_key, find_key, list_keys, parse_key, revoke_key
+from tally.api_keys import (
+    LIMITS,
+    MAX_LIMIT,
+    ApiKey,
+    ApiKeyError,
+    create_key,
+    find_key,
+    limit_key,
+    list_keys,
+    parse_key,
+    revoke_key,
+)
 from tally.database import connect
 
 SCOPE = "keys:write"
@@ -35,6 +47,7 @@ class KeysRoutes:
         return (
             Route("GET", "/v1/keys", SCOPE, self.listed),
             Route("POST", "/v1/keys", SCOPE, self.created),
+            Route("PATCH", "/v1/keys/{key_id}", SCOPE, self.limited),
             Route("DELETE", "/v1/keys/{key_id}", SCOPE, self.revoked),
             Route("POST", "/v1/keys/{key_id}/rotate", SCOPE, self.rotated),
         )
@@ -62,6 +75,19 @@ class KeysRoutes:
 
         return _shown(*await self._with_database(create))
 
+    async def limited(self, call: Call) -> Reply:
+        """Other limits for a key."""
+        wanted = new_limits_in(await call.body())
+        _refuse_other_tenant(call, wanted.tenant_id)
+        asked = {name: getattr(wanted, name) for name in LIMITS}
+        limits = {name: value for name, value in asked.items() if value is not UNSET}
+        for name, value in limits.items():
+            _no_faster(getattr(call.key, name), MAX_LIMIT if value is None else value, name)
+        key = await self._with_database(lambda connection: limit_key(connection, call.key.tenant_id, call.name, limits))
+        if key is None:
+            raise await self._no_such_key(call)
+        return Reply(msgspec.json.encode(key))
+
     async def revoked(self, call: Call) -> Reply:
         """Revoke a key for good."""
         done = await self._with_database(lambda connection: revoke_key(connection, call.key.tenant_id, call.name))
@@ -81,7 +107,7 @@ class KeysRoutes:
                 return None
             # The new secret carries the old key's scopes: whoever lacks them must not get it.
             _refuse_more_rights(call, old.scopes)
-            for limit in ("events_per_second", "burst"):
+            for limit in LIMITS:
                 own, its = getattr(call.key, limit), getattr(old, limit)
                 _no_faster(own, MAX_LIMIT if its is None else its, limit)
             rotation = rotate_key(connection, call.key.tenant_id, call.name, call.now, overlap)

@@ -6,7 +6,8 @@ so one caller alone waits for nobody and a crowd pays for few commits.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Overloaded(Exception):
 class _Waiter(NamedTuple):
     lines: bytes
     rows: int
-    done: asyncio.Future[None]
+    done: Callable[[Exception | None], object]
 
 
 class Landing:
@@ -54,18 +55,26 @@ class Landing:
             DatabaseLost: `landed` says whether nothing landed or nobody knows.
             RowsRefused: Postgres refused these very rows; nothing of them landed.
         """
-        if self.queued + rows > self._max_queued:
+        if not self.has_room(rows):
             raise Overloaded
+        landed = asyncio.get_running_loop().create_future()
+        self.enter(lines, rows, partial(_settle, landed))
+        await landed
+
+    def has_room(self, rows: int) -> bool:
+        """May so many more wait?"""
+        return self.queued + rows <= self._max_queued
+
+    def enter(self, lines: bytes, rows: int, done: Callable[[Exception | None], object]) -> None:
+        """Land these COPY lines, for which there is room, with those of all others that wait. `done` hears once of the
+        commit, or of what `land` would raise; it must not raise, since others wait for the same commit."""
         self.queued += rows
         self._waiting_rows += rows
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(lines, rows, loop.create_future())
-        self._waiting.append(waiter)
+        self._waiting.append(_Waiter(lines, rows, done))
         if not self._woken:
             # Once this round of the event loop is over: all that arrived in the same round shares the commit.
             self._woken = True
-            loop.call_soon(self._start_commits)
-        await waiter.done
+            asyncio.get_running_loop().call_soon(self._start_commits)
 
     async def drain(self) -> None:
         """Return once everything that was accepted is committed or given up."""
@@ -122,8 +131,7 @@ class Landing:
             _fail(group, lost)
         else:
             for waiter in group:
-                if not waiter.done.done():
-                    waiter.done.set_result(None)
+                waiter.done(None)
 
     async def _copy(self, link: Link, lines: bytes, rows: int) -> None:
         started = perf_counter()
@@ -140,5 +148,13 @@ class Landing:
 
 def _fail(group: list[_Waiter], error: Exception) -> None:
     for waiter in group:
-        if not waiter.done.done():
-            waiter.done.set_exception(error)
+        waiter.done(error)
+
+
+def _settle(landed: asyncio.Future[None], error: Exception | None) -> None:
+    if landed.done():  # whoever waited was cancelled
+        return
+    if error is None:
+        landed.set_result(None)
+    else:
+        landed.set_exception(error)

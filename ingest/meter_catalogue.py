@@ -34,6 +34,11 @@ class MeterCatalogue:
             kept = await self._read(tenant_id, asked_at)
         return kept[1]
 
+    def at_once(self, tenant_id: str) -> Mapping[str, str] | None:
+        """The tenant's meters when they are known here."""
+        kept = self._kept.get(tenant_id)
+        return kept[1] if kept is not None and monotonic() - kept[0] < KEPT_SECONDS else None
+
     def _may_refresh(self, tenant_id: str, at: float) -> bool:
         if at - self._refreshed.get(tenant_id, -REFRESH_PAUSE_SECONDS) < REFRESH_PAUSE_SECONDS:
             return False

@@ -55,22 +55,30 @@ class RateLimits:
         Raises:
             Problem: 429, not that many are left now; 413, so many never will be. Nothing is taken then.
         """
+        left = self.at_once(key, events)
+        if left is not None:
+            return left
+        bucket = self._buckets[key.key_id]
+        if events > bucket.burst:
+            detail = f"{events} events in one request; this API key may post at most {bucket.burst} at once"
+            raise Problem(413, "too-many-events", detail, bucket.headers(), limit=bucket.burst)
+        self._metrics.events_of(key.tenant_id, "limited").inc(events)
+        wait = max(1, ceil((events - bucket.tokens) / bucket.rate))
+        detail = (
+            f"this API key may post {bucket.rate} events a second; nothing of this request landed: "
+            f"send it again in {wait} seconds"
+        )
+        retry = (b"retry-after", b"%d" % wait)
+        raise Problem(429, "rate-limited", detail, (retry, *bucket.headers()), landed="nothing")
+
+    def at_once(self, key: ApiKey, events: int) -> Headers | None:
+        """The same; None, and nothing is taken, when that many are not left."""
         rate = key.events_per_second or self._rate
         if not rate:
             return ()
         bucket = self._bucket(key.key_id, rate, key.burst or max(self._burst, rate))
-        if events > bucket.burst:
-            detail = f"{events} events in one request; this API key may post at most {bucket.burst} at once"
-            raise Problem(413, "too-many-events", detail, bucket.headers(), limit=bucket.burst)
         if events > bucket.tokens:
-            self._metrics.events.labels("limited").inc(events)
-            wait = max(1, ceil((events - bucket.tokens) / bucket.rate))
-            detail = (
-                f"this API key may post {rate} events a second; nothing of this request landed: "
-                f"send it again in {wait} seconds"
-            )
-            retry = (b"retry-after", b"%d" % wait)
-            raise Problem(429, "rate-limited", detail, (retry, *bucket.headers()), landed="nothing")
+            return None
         bucket.tokens -= events
         return bucket.headers()
 

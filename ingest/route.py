@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingest.answer import JSON
 from ingest.asgi import Headers
 from tally.api_keys import CheckedKey
 
@@ -21,11 +22,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """A JSON answer."""
+    """An answer."""
 
     body: bytes
     status: int = 200
     headers: Headers = ()
+    media_type: bytes = JSON
 
 
 @dataclass(frozen=True)

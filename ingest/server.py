@@ -1,14 +1,19 @@
 """Running the door: uvicorn on one port, drained when it is told to stop."""
 
+import asyncio
 import gc
+import resource
 import signal
 import socket
+from functools import partial
+from typing import cast
 
 import uvicorn
 
 from ingest.application import Door
-from ingest.connections import TimedConnection, end_late
-from ingest.logs import configure_logs
+from ingest.connections import end_late
+from ingest.express import ExpressConnection
+from ingest.logs import configure_logs, log
 from tally.database import connect, database_url
 from tally.migrations import require_current
 from tally.settings import Settings
@@ -16,6 +21,7 @@ from tally.settings import Settings
 DRAIN_SECONDS = 30
 IDLE_CONNECTION_SECONDS = 75
 BACKLOG = 2048
+OTHER_FILES = 100  # open beside the connections: database links, threads, libraries
 TICKS_A_SECOND = 10
 COLLECT_AFTER_OBJECTS = 20_000
 
@@ -48,12 +54,23 @@ def serve(settings: Settings) -> None:
     url = database_url(settings)
     with connect(url) as connection:
         require_current(connection)
+    allow_open_files(settings.max_connections + OTHER_FILES)
     server = DoorServer(configuration(settings, url))
     keep_collector_off_the_hot_path()
     # The server hands its signals on after it has drained; by then there is nothing left to do.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run()
+
+
+def allow_open_files(files: int) -> None:
+    """Let this process open so many, as far as it may: the usual limit of 1,024 is far below what a door takes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < files:
+        log.warning("few_open_files", limit=most, needed=files, fix="raise ulimit -n or lower TALLY_MAX_CONNECTIONS")
 
 
 def keep_collector_off_the_hot_path() -> None:
@@ -69,12 +86,13 @@ def keep_collector_off_the_hot_path() -> None:
 
 def configuration(settings: Settings, url: str) -> uvicorn.Config:
     """How the server runs the door."""
+    door = Door(settings, url)
     return uvicorn.Config(
-        Door(settings, url),
+        door,
         host=settings.door_host,
         port=settings.door_port,
         loop="uvloop",
-        http=TimedConnection,
+        http=cast("type[asyncio.Protocol]", partial(ExpressConnection, door.events)),  # only ever called
         ws="none",
         lifespan="on",
         interface="asgi3",

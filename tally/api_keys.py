@@ -13,11 +13,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from tally.errors import TallyError
 
 MAX_LIMIT = 2**31 - 1
+LIMITS = ("events_per_second", "burst")
 SCOPES = ("events:write", "events:read", "usage:read", "config:write", "keys:write")
 Standing = Literal["valid", "expired", "revoked"]
 
@@ -104,9 +106,7 @@ def create_key(
         raise ApiKeyError(f"{', '.join(unknown) if wanted else 'no scope'} given: scopes are {', '.join(SCOPES)}")
     if expires_at is not None and expires_at.tzinfo is None:
         raise ApiKeyError("expires_at has no time zone")
-    for limit, value in (("events_per_second", events_per_second), ("burst", burst)):
-        if value is not None and not 1 <= value <= MAX_LIMIT:
-            raise ApiKeyError(f"{limit} is {value}; 1 to {MAX_LIMIT} are taken")
+    _check_limits({"events_per_second": events_per_second, "burst": burst})
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     try:
         with connection.transaction():
@@ -128,9 +128,31 @@ def find_key(connection: psycopg.Connection, key_id: str) -> CheckedKey | None:
 
 def list_keys(connection: psycopg.Connection, tenant_id: str) -> list[ApiKey]:
     """A tenant's keys, oldest first."""
-    sql = f"select {_COLUMNS} from tally.api_keys where tenant_id = %s order by created_at, key_id"
+    select = f"select {_COLUMNS} from tally.api_keys where tenant_id = %s order by created_at, key_id"
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in cursor.execute(sql, (tenant_id,))]
+        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in cursor.execute(select, (tenant_id,))]
+
+
+def limit_key(
+    connection: psycopg.Connection, tenant_id: str, key_id: str, limits: Mapping[str, int | None]
+) -> ApiKey | None:
+    """Change limits of a tenant's key, named as in `LIMITS`; running doors hold to them within 5 seconds.
+
+    A limit that is not named stays; None leaves it to the doors' settings. None: the tenant has no such key.
+
+    Raises:
+        ApiKeyError: no limit is named, or one is not 1..`MAX_LIMIT`.
+    """
+    if not limits or (unknown := sorted(set(limits) - set(LIMITS))):
+        raise ApiKeyError(f"{', '.join(unknown) if limits else 'no limit'} given: limits are {', '.join(LIMITS)}")
+    _check_limits(limits)
+    changes = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), limits[name]) for name in limits)
+    update = sql.SQL("update tally.api_keys set {} where tenant_id = {} and key_id = {} returning {}").format(
+        changes, tenant_id, key_id, sql.SQL(_COLUMNS)
+    )
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(update).fetchone()
+        return None if row is None else ApiKey(**{**row, "scopes": tuple(row["scopes"])})
 
 
 def revoke_key(connection: psycopg.Connection, tenant_id: str, key_id: str) -> bool:
@@ -141,6 +163,12 @@ def revoke_key(connection: psycopg.Connection, tenant_id: str, key_id: str) -> b
             (tenant_id, key_id),
         )
         return changed.rowcount == 1
+
+
+def _check_limits(limits: Mapping[str, int | None]) -> None:
+    for name, value in limits.items():
+        if value is not None and not 1 <= value <= MAX_LIMIT:
+            raise ApiKeyError(f"{name} is {value}; 1 to {MAX_LIMIT} are taken")
 
 
 def _hash(secret: str) -> bytes:

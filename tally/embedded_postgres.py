@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tally.errors import DatabaseUnavailable
@@ -46,14 +46,14 @@ class EmbeddedPostgres:
         with self._lock():
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
-            if self._control("status").returncode != 0:
+            if not self._is_up():
                 self._start()
         return self.url()
 
     def stop(self) -> None:
         """Stop the server, if it runs, and wait until it is down."""
         with self._lock():
-            if (self.data / "PG_VERSION").exists() and self._control("status").returncode == 0:
+            if (self.data / "PG_VERSION").exists() and self._is_up():
                 self._control("-m", "fast", "-w", "stop")
 
     def url(self, database: str = DATABASE) -> str:
@@ -83,6 +83,13 @@ class EmbeddedPostgres:
         if started.returncode != 0:
             raise DatabaseUnavailable(f"the embedded Postgres did not start; its log is {self.folder / 'postgres.log'}")
         _create_database(self.url("postgres"))
+
+    def _is_up(self) -> bool:
+        # A dead server that nobody waited for looks alive to pg_ctl, and its parent is this process where that took
+        # over its orphans, as the first process of a container does.
+        with suppress(FileNotFoundError, ChildProcessError):
+            os.waitpid(int((self.data / "postmaster.pid").read_text().split()[0]), os.WNOHANG)
+        return self._control("status").returncode == 0
 
     def _control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run("pg_ctl", "-D", str(self.data), *arguments, check=False)

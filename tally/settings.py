@@ -61,6 +61,18 @@ class Settings(BaseSettings):
         ge=1,
         description="Events that may wait for a commit before the door answers 503",
     )
+    max_connections: int = Field(
+        10_000,
+        alias="TALLY_MAX_CONNECTIONS",
+        ge=1,
+        description="Connections that the door holds open at once; past it a new one is answered 503 and closed",
+    )
+    max_tenant_labels: int = Field(
+        100,
+        alias="TALLY_MAX_TENANT_LABELS",
+        ge=0,
+        description="Tenants that the door's metrics tell apart, the first to post; all others share a label",
+    )
     key_events_per_second: int = Field(
         0,
         alias="TALLY_KEY_EVENTS_PER_SECOND",

@@ -13,7 +13,8 @@ from tally.cli.session import opened, tenant_meant
 from tally.clock import clock_for
 from tally.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list, limit, rotate and revoke API keys.")
+_LIMIT_HELP = "The new limit; 0 leaves it to the doors' settings."
 
 
 @app.command()
@@ -76,6 +77,31 @@ def rotate(
         return
     _show_once(rotation.key)
     console.print(f"{key_id} works until {rotation.old_key_expires_at:%Y-%m-%d %H:%M:%SZ}")
+
+
+@app.command()
+def limit(
+    key_id: str,
+    tenant: TenantOption = None,
+    events_per_second: Annotated[int | None, typer.Option(min=0, help=_LIMIT_HELP)] = None,
+    burst: Annotated[int | None, typer.Option(min=0, help=_LIMIT_HELP)] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change how fast a key may post; running doors hold to it within five seconds. What is left out stays."""
+    asked = {"events_per_second": events_per_second, "burst": burst}
+    limits = {name: value or None for name, value in asked.items() if value is not None}
+    if not limits:
+        raise typer.BadParameter("give --events-per-second, --burst or both; 0 leaves it to the doors' settings")
+    with opened() as connection:
+        key = api_keys.limit_key(connection, tenant_meant(connection, tenant), key_id, limits)
+    if key is None:
+        _nobody(key_id)
+        raise typer.Exit(1)
+    if as_json:
+        print_json(key)
+        return
+    said = (_limit(key) or "no limit of its own").replace("\n", ", ")
+    console.print(f"{key_id}: {said}")
 
 
 @app.command()

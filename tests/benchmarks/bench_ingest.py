@@ -15,12 +15,13 @@ from tests.benchmarks.bars import FOLDER, Bar, report
 from tests.benchmarks.ingest.batches import measure_batches
 from tests.benchmarks.ingest.curve import measure_curves
 from tests.benchmarks.ingest.history import measure_history
+from tests.benchmarks.ingest.imports import measure_imports
 from tests.benchmarks.ingest.picture import draw
 from tests.benchmarks.ingest.singles import measure_singles
 from tests.benchmarks.ingest.soak import measure_soak
 from tests.benchmarks.ingest.stage import door, server
 
-PARTS = ("history", "soak", "batches", "singles", "curves")
+PARTS = ("history", "soak", "batches", "singles", "import", "curves")
 
 
 def main() -> int:
@@ -45,6 +46,9 @@ def main() -> int:
             bars += measure_batches(empty, options.repeats, options.seconds, console)
         if "singles" in options.parts:
             bars += measure_singles(empty, options.repeats, options.seconds, console)
+        if "import" in options.parts:
+            with door(postgres, "importing") as importing:
+                bars += measure_imports(importing, options.import_rows, options.repeats, console)
         if "curves" in options.parts:
             draw(measure_curves(empty, options.seconds, console), FOLDER / "ingest.svg")
             console.print(f"picture: {FOLDER / 'ingest.svg'}")
@@ -61,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="runs of each load, medians are compared (at least 3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--history-rows", type=int, default=20_000_000)
+    parser.add_argument("--import-rows", type=int, default=1_000_000)
     parser.add_argument("--soak-minutes", type=float, default=10.0)
     options = parser.parse_args()
     if options.repeats < 3:

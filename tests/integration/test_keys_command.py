@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tally.api_key_rotation import MAX_OVERLAP, rotate_key
-from tally.api_keys import ApiKeyError, create_key, find_key, list_keys, parse_key, revoke_key
+from tally.api_keys import ApiKeyError, create_key, find_key, limit_key, list_keys, parse_key, revoke_key
 from tally.cli.app import app
 from tally.settings import load_settings
 
@@ -62,6 +62,33 @@ def test_the_list_shows_the_last_use_and_no_secret(tally: Tally, connection: psy
     assert "2026-01-01" in shown.output
     assert id_of(key) in shown.output
     assert key.split("_", 2)[2] not in shown.output + tally("list", "--json").output
+
+
+def test_limits_of_a_key_change_one_by_one_and_go_back_to_the_doors(
+    tally: Tally, connection: psycopg.Connection
+) -> None:
+    key = id_of(create_key(connection, "acme", "app", events_per_second=50))
+    changed = document(tally("limit", key, "--burst", "60", "--json"))
+    assert (changed["key_id"], changed["events_per_second"], changed["burst"]) == (key, 50, 60)
+    assert f"{key}: 7/s, burst 60" in tally("limit", key, "--events-per-second", "7").output
+    assert "no limit of its own" in tally("limit", key, "--events-per-second", "0", "--burst", "0").output
+    (stored,) = list_keys(connection, "acme")
+    assert (stored.events_per_second, stored.burst) == (None, None)
+
+
+def test_a_limit_that_cannot_be_set_is_refused(tally: Tally, connection: psycopg.Connection) -> None:
+    key = id_of(create_key(connection, "acme", "app"))
+    theirs = id_of(create_key(connection, "other", "theirs"))
+    assert "give --events-per-second, --burst or both" in tally("limit", key).output
+    assert "burst is 2147483648" in str(tally("limit", key, "--burst", str(2**31)).exception)
+    assert tally("limit", theirs, "--burst", "1").exit_code == 1
+    with pytest.raises(ApiKeyError, match="no limit given"):
+        limit_key(connection, "acme", key, {})
+    with pytest.raises(ApiKeyError, match="name given: limits are events_per_second, burst"):
+        limit_key(connection, "acme", key, {"name": 1})
+    assert {(k.events_per_second, k.burst) for t in ("acme", "other") for k in list_keys(connection, t)} == {
+        (None, None)
+    }
 
 
 def test_another_tenants_key_is_not_rotated(tally: Tally, connection: psycopg.Connection) -> None:

@@ -31,6 +31,7 @@ OPERATIONS = [
     ("GET", "/v1/events/{key}"),
     ("GET", "/v1/keys"),
     ("POST", "/v1/keys"),
+    ("PATCH", "/v1/keys/{key_id}"),
     ("DELETE", "/v1/keys/{key_id}"),
     ("POST", "/v1/keys/{key_id}/rotate"),
     ("GET", "/health/live"),

@@ -84,9 +84,9 @@ def test_metrics_count_what_happened(door: Caller) -> None:
     text = door.http.get("/metrics").text
     for line in (
         'tally_door_requests_total{route="/v1/events",status="207"} 1.0',
-        'tally_door_events_total{outcome="accepted"} 2.0',
-        'tally_door_events_total{outcome="duplicate"} 1.0',
-        'tally_door_events_total{outcome="rejected"} 2.0',
+        'tally_door_events_total{outcome="accepted",tenant="acme"} 2.0',
+        'tally_door_events_total{outcome="duplicate",tenant="acme"} 1.0',
+        'tally_door_events_total{outcome="rejected",tenant="acme"} 2.0',
         'tally_door_events_rejected_total{reason="bad_quantity"} 1.0',
         'tally_door_events_rejected_total{reason="unknown_field"} 1.0',
         "tally_door_commit_rows_sum 2.0",

@@ -32,7 +32,7 @@ def operations(door: Caller) -> list[tuple[str, str, str]]:
     """Method, template and address of every operation under /v1."""
     paths = door.http.get("/docs/openapi.json").json()["paths"]
     named = [(method, path) for path, item in paths.items() if path.startswith("/v1/") for method in item]
-    assert len(named) == 7
+    assert len(named) == 8
     return [(method, path, re.sub(r"\{[a-z_]+\}", "000000000000", path)) for method, path in named]
 
 
@@ -68,7 +68,7 @@ def test_every_route_asks_for_its_own_scope(door: Caller, operations: list[tuple
         others = create_key(door.connection, "acme", "others", [scope for scope in SCOPES if scope != needed])
         answer = ask(door, method, address, others)
         assert needed in check_problem(answer, 403, "scope-missing")["detail"]
-    assert 'auth_failures_total{reason="scope-missing"} 7.0' in door.http.get("/metrics").text
+    assert 'auth_failures_total{reason="scope-missing"} 8.0' in door.http.get("/metrics").text
 
 
 def test_no_route_serves_another_tenant_and_each_attempt_is_counted(
@@ -141,7 +141,7 @@ async def test_a_fault_of_the_doors_own_is_a_problem_and_reaches_the_log(databas
 
     link = Link(database_url, "test")
     route = Route("GET", "/v1/broken", "events:write", broken)
-    metrics = Metrics()
+    metrics = Metrics(100)
     api = Api([route], {}, PlainClock(SystemClock()), Keyring(link, KeyUse(link)), metrics)
     transport = httpx.ASGITransport(app=api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:

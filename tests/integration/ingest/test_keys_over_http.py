@@ -109,6 +109,49 @@ def test_a_rotated_key_overlaps_and_then_ends(ask: Any, door: Caller) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (400, "the key is expired: create a new one instead")
 
 
+def test_a_keys_limits_change_while_it_posts(ask: Any, door: Caller, key: str) -> None:
+    assert posts(door, key) == 200
+    path = f"/v1/keys/{key_id(key)}"
+    assert limits_in(ask("PATCH", path, {"events_per_second": 1, "burst": 2})) == (1, 2)
+    until = monotonic() + 5
+    while posts(door, key) == 200 and monotonic() < until:
+        sleep(0.05)
+    assert posts(door, key) == 429
+    assert limits_in(ask("PATCH", path, {"burst": 3})) == (1, 3)
+    assert limits_in(ask("PATCH", path, {"events_per_second": None})) == (None, 3)
+    until = monotonic() + 5
+    while is_limited(door, key) and monotonic() < until:
+        sleep(0.05)
+    assert {posts(door, key) for _ in range(10)} == {200}
+
+
+def is_limited(door: Caller, key: str) -> bool:
+    answer = door.http.post("/v1/events", json=event(), headers={"authorization": f"Bearer {key}"})
+    return "ratelimit-limit" in answer.headers
+
+
+def test_a_key_changes_no_limit_beyond_its_own_nor_another_tenants(ask: Any, door: Caller, key: str) -> None:
+    slow = create_key(door.connection, "acme", "slow", ADMIN, events_per_second=10, burst=20)
+    theirs = create_key(door.connection, "other", "theirs", ["events:write"])
+    for body in ({"events_per_second": 11}, {"burst": 21}, {"burst": None}):
+        for its in (slow, key):
+            assert ask("PATCH", f"/v1/keys/{key_id(its)}", body, slow).status_code == 403, body
+    assert limits_in(ask("PATCH", f"/v1/keys/{key_id(key)}", {"burst": 20}, slow)) == (None, 20)
+    for its in (theirs, "tly_000000000000_x"):
+        assert ask("PATCH", f"/v1/keys/{key_id(its)}", {"burst": 1}).status_code == 404
+    assert ask("PATCH", f"/v1/keys/{key_id(key)}", {"burst": 1, "tenant_id": "other"}).status_code == 403
+    for bad in (None, {}, [], {"burst": 0}, {"burst": 2**31}, {"burst": "1"}, {"rate": 1}, {"tenant_id": "acme"}):
+        assert ask("PATCH", f"/v1/keys/{key_id(key)}", bad).status_code == 400, bad
+    stored = {k.name: (k.events_per_second, k.burst) for k in list_keys(door.connection, "acme")}
+    assert (stored["slow"], stored["test"]) == ((10, 20), (None, 20))
+    assert [k.burst for k in list_keys(door.connection, "other")] == [None]
+
+
+def limits_in(answer: httpx.Response) -> tuple[int | None, int | None]:
+    assert answer.status_code == 200, answer.text
+    return answer.json()["events_per_second"], answer.json()["burst"]
+
+
 def test_a_revoked_key_is_refused_within_five_seconds(ask: Any, door: Caller, key: str) -> None:
     assert posts(door, key) == 200
     assert ask("DELETE", f"/v1/keys/{key_id(key)}").json() == {"key_id": key_id(key), "revoked": True}

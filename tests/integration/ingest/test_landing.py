@@ -27,7 +27,7 @@ async def links(database_url: str) -> AsyncIterator[list[Link]]:
 
 
 def landing(links: list[Link], max_queued: int = 1000) -> tuple[Landing, Metrics]:
-    metrics = Metrics()
+    metrics = Metrics(100)
     return Landing(links, PlainClock(SystemClock()), metrics, max_queued), metrics
 
 

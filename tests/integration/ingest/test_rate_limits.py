@@ -29,7 +29,7 @@ def test_events_are_limited_below_at_and_above(door: Caller) -> None:
     assert len(door.landed()) == 10
     sleep(int(answer.headers["retry-after"]))
     assert post(door, key, 5).status_code == 200
-    assert 'tally_door_events_total{outcome="limited"} 5.0' in door.http.get("/metrics").text
+    assert 'tally_door_events_total{outcome="limited",tenant="acme"} 5.0' in door.http.get("/metrics").text
 
 
 def test_more_than_the_burst_can_never_be_posted_at_once(door: Caller) -> None:

@@ -1,16 +1,14 @@
-"""How long `tally import` takes for a million rows, against `psql` copying the same rows into the same table.
-
-    python -m tests.benchmarks.bench_import [--rows N] [--repeats N]
+"""`tally import` of a million rows, against `psql` copying the same rows into the same table.
 
 Each import is the whole command, from its start to its exit, on an empty table; that every row landed once is checked.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,40 +17,34 @@ import polars as pl
 from rich.console import Console
 
 from tally.database import connect
-from tests.benchmarks.bars import Bar, at_most, report
+from tests.benchmarks.bars import Bar, at_most
 from tests.benchmarks.ingest.bodies import PLACEHOLDER, copy_lines, request_id
-from tests.benchmarks.ingest.stage import Door, door, server
+from tests.benchmarks.ingest.stage import Door
 
 LIMIT = 10.0
 EVENTS = 1000
 COLUMNS = ("idempotency_key", "customer_ref", "metric", "quantity", "event_time", "properties")
 
 
-def main() -> int:
-    """Measure; the exit status is 1 when a bar does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each, medians are compared")
-    options = parser.parse_args()
-    console = Console()
-    before = os.getloadavg()[0]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        server(Path(folder) / "postgres") as postgres,
-        door(postgres, "importing") as stage,
-    ):
-        lines = _lines(Path(folder), options.rows // EVENTS)
+def measure_imports(stage: Door, rows: int, repeats: int, console: Console) -> list[Bar]:
+    """The rows as CSV, Parquet and JSONL, and the copy alternate; ratios are of medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = _lines(Path(folder), rows // EVENTS)
         files = _files(Path(folder), lines)
-        copied = [_timed(stage, options.rows, lambda: stage.copy(lines)) for _ in range(options.repeats)]
-        console.print(f"psql COPY: {median(copied):.2f} s")
-        bars: list[Bar] = []
-        for file in files:
-            taken = [_timed(stage, options.rows, lambda: _import(stage, file)) for _ in range(options.repeats)]  # noqa: B023
-            console.print(f"tally import {file.name}: {median(taken):.2f} s")
-            name = f"import of {options.rows:,} rows from {file.suffix[1:]}, of psql COPY of the same rows"
-            bars.append(at_most(name, median(taken) / median(copied), "times", LIMIT))
-    console.print(f"{os.cpu_count()} cores; load average {before:.1f} before and {os.getloadavg()[0]:.1f} after")
-    return report("import", bars, console)
+        works: dict[str, Callable[[], None]] = {"copy": partial(stage.copy, lines)}
+        works |= {file.suffix[1:]: partial(_import, stage, file) for file in files}
+        taken: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(repeats):
+            for name, work in works.items():
+                taken[name].append(_timed(stage, rows, work))
+            console.print("; ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in taken.items()))
+    copied = median(taken.pop("copy"))
+    return [
+        at_most(
+            f"import of {rows:,} rows from {name}, of psql COPY of the same rows", median(s) / copied, "times", LIMIT
+        )
+        for name, s in taken.items()
+    ]
 
 
 def _lines(folder: Path, batches: int) -> Path:
@@ -110,7 +102,3 @@ def _import(stage: Door, file: Path) -> None:
     environment = {**os.environ, "DATABASE_URL": stage.database_url, "TALLY_HOME": str(file.parent)}
     command = [sys.executable, "-c", "from tally.cli.app import main; main()", "import", str(file)]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
