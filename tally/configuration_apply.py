@@ -3,33 +3,51 @@
 What the file does not mention stays: removing a meter or a customer would orphan what was billed from it.
 """
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from tally.configuration import Configuration, Tenant
+from tally.declared_meter import COUNTING_DEFINITION
 from tally.errors import ConfigurationError
+from tally.landed_events import events_read, has_events
+
+_PERIODS = {"time_zone", "calendar_period"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One row to add (`before` is None) or to change; `before` and `after` hold only the fields that differ."""
+    """One row to add (`before` is None) or to change; `before` and `after` hold only the fields that differ.
+
+    `note` says what the change leaves to be done; mostly nothing.
+    """
 
     table: str
     key: Mapping[str, Any]
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
+    note: str = ""
 
     def __str__(self) -> str:
         name = " ".join(str(value) for value in self.key.values())
         if self.before is None:
-            return f"+ {self.table} {name}: " + ", ".join(f"{field} {value}" for field, value in self.after.items())
+            said = {field: value for field, value in self.after.items() if value not in (None, "", {}, [])}
+            return f"+ {self.table} {name}: " + ", ".join(f"{field} {_shown(value)}" for field, value in said.items())
         return f"~ {self.table} {name}: " + ", ".join(
-            f"{field} {self.before[field]} -> {value}" for field, value in self.after.items()
+            f"{field} {_shown(self.before[field])} -> {_shown(value)}" for field, value in self.after.items()
         )
+
+    @property
+    def counts_differently(self) -> bool:
+        """Whether a meter comes to be, or comes to count in another way."""
+        return self.table == "meters" and any(field in self.after for field in COUNTING_DEFINITION)
 
 
 @dataclass(frozen=True)
@@ -43,19 +61,24 @@ def difference(connection: psycopg.Connection, configuration: Configuration) -> 
     """What `apply` would write, in order.
 
     Raises:
-        ConfigurationError: a change that would make counted usage mean something else.
+        ConfigurationError: a change that would make landed usage mean something else.
     """
-    changes = [change for row in _rows(configuration) if (change := _change(connection, row)) is not None]
-    for change in changes:
-        _refuse_reinterpretation(connection, change)
-    return changes
+    return _judged(connection, _changes(connection, configuration))
 
 
 def apply(connection: psycopg.Connection, configuration: Configuration) -> list[Change]:
-    """Write the difference and commit it whole; returns what was written. Applying again writes nothing."""
+    """Write the difference and commit it whole; returns what was written. Applying again writes nothing.
+
+    Raises:
+        ConfigurationError: as `difference`; nothing was written.
+    """
     with connection.transaction():
         connection.execute("lock table tally.tenants in share row exclusive mode")
-        changes = difference(connection, configuration)
+        changes = _changes(connection, configuration)
+        if any(change.counts_differently for change in changes):
+            # Between the look for events and the commit no tick may count one by what the meter said before.
+            connection.execute("lock table tally.model_bounds in share row exclusive mode")
+        changes = _judged(connection, changes)
         for change in changes:
             _write(connection, change)
     return changes
@@ -63,25 +86,27 @@ def apply(connection: psycopg.Connection, configuration: Configuration) -> list[
 
 def _rows(configuration: Configuration) -> Iterator[_Row]:
     for tenant in configuration.tenants:
-        yield _Row(
-            "tenants",
-            {"tenant_id": tenant.id},
-            {"name": tenant.name, "time_zone": tenant.time_zone, "epsilon": tenant.epsilon},
-        )
+        values = tenant.model_dump(include={"name", "time_zone", "calendar_period", "epsilon"})
+        values["adjustments_book_into"] = tenant.adjustments.book_into
+        values["adjustments_need_second_person"] = tenant.adjustments.second_person
+        yield _Row("tenants", {"tenant_id": tenant.id}, values)
         yield from _tenant_rows(tenant)
 
 
 def _tenant_rows(tenant: Tenant) -> Iterator[_Row]:
     for meter in tenant.meters:
         key = {"tenant_id": tenant.id, "metric": meter.metric}
-        values = meter.model_dump(include={"aggregation", "unit", "description", "lateness_window"})
-        yield _Row("meters", key, values)
+        yield _Row("meters", key, meter.model_dump(exclude={"metric", "stripe"}))
         if meter.stripe is not None:
             yield _Row("price_mappings", key, {**meter.stripe.model_dump(), "active": True})
         else:
             yield _Row("price_mappings", key, {"active": False})
     for customer in tenant.customers:
         yield _Row("customers", {"tenant_id": tenant.id, "customer_ref": customer.ref}, {"name": customer.name})
+
+
+def _changes(connection: psycopg.Connection, configuration: Configuration) -> list[Change]:
+    return [change for row in _rows(configuration) if (change := _change(connection, row)) is not None]
 
 
 def _change(connection: psycopg.Connection, row: _Row) -> Change | None:
@@ -103,41 +128,66 @@ def _change(connection: psycopg.Connection, row: _Row) -> Change | None:
     )
 
 
+def _judged(connection: psycopg.Connection, changes: list[Change]) -> list[Change]:
+    for change in changes:
+        _refuse_reinterpretation(connection, change)
+    return [replace(change, note=_note(connection, change)) for change in changes]
+
+
 def _refuse_reinterpretation(connection: psycopg.Connection, change: Change) -> None:
-    if change.table != "meters" or change.before is None or "aggregation" not in change.before:
+    if change.before is None or not change.counts_differently or not has_events(connection, change.key):
         return
-    counted = connection.execute(
-        "select from raw.usage_events where tenant_id = %(tenant_id)s and metric = %(metric)s limit 1", dict(change.key)
-    ).fetchone()
-    if counted is not None:
-        raise ConfigurationError(
-            f"meter {change.key['metric']} already has events: its aggregation stays {change.before['aggregation']}. "
-            "Declare a new metric instead."
+    stays = ", ".join(
+        f"its {field} stays {_shown(change.before[field])}" for field in COUNTING_DEFINITION if field in change.before
+    )
+    raise ConfigurationError(f"meter {change.key['metric']} already has events: {stays}; declare a new metric instead")
+
+
+def _note(connection: psycopg.Connection, change: Change) -> str:
+    command = f"tally replay --tenant {change.key['tenant_id']}"
+    if change.table == "tenants" and change.before is not None and _PERIODS & change.after.keys():
+        return f"counted events keep their period until `{command}`"
+    if change.table == "meters" and change.before is None and (waiting := events_read(connection, change.key)):
+        metric = change.key["metric"]
+        return (
+            f"{waiting} events of {metric} landed before it was declared and are not counted: "
+            f"`{command} --metric {metric}` counts them"
         )
+    return ""
 
 
 def _write(connection: psycopg.Connection, change: Change) -> None:
     table = sql.Identifier(change.table)
+    values = {field: Jsonb(value) if isinstance(value, dict) else value for field, value in change.after.items()}
+    row = {**change.key, **values}
     if change.before is None:
-        row = {**change.key, **change.after}
         query = sql.SQL("insert into tally.{table} ({fields}) values ({values})").format(
             table=table,
             fields=sql.SQL(", ").join(map(sql.Identifier, row)),
             values=sql.SQL(", ").join(map(sql.Placeholder, row)),
         )
-        connection.execute(query, row)
-        return
-    query = sql.SQL("update tally.{table} set {values} where {key}").format(
-        table=table,
-        values=sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(field), sql.Placeholder(field)) for field in change.after
-        ),
-        key=_matches(change.key),
-    )
-    connection.execute(query, {**change.key, **change.after})
+    else:
+        query = sql.SQL("update tally.{table} set {values} where {key}").format(
+            table=table,
+            values=sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(field), sql.Placeholder(field)) for field in values
+            ),
+            key=_matches(change.key),
+        )
+    connection.execute(query, row)
 
 
 def _matches(key: Mapping[str, Any]) -> sql.Composed:
     return sql.SQL(" and ").join(
         sql.SQL("{} = {}").format(sql.Identifier(field), sql.Placeholder(field)) for field in key
     )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(minutes=1)}m" if value % timedelta(hours=1) else f"{value // timedelta(hours=1)}h"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else str(value)

@@ -25,5 +25,8 @@ def apply(
         print_json({"dry_run": dry_run, "changes": changes})
         return
     for change in changes:
-        console.print(str(change), markup=False)
+        console.print(str(change), markup=False, soft_wrap=True)
     console.print(f"{len(changes)} changes{' (dry run: nothing written)' if dry_run else ' written'}")
+    for change in changes:
+        if change.note:
+            console.print(f"note: {change.note}", markup=False, soft_wrap=True)

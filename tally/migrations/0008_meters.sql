@@ -37,8 +37,10 @@ create function tally.now() returns timestamptz language sql stable
 create function tally.properties_object(properties text) returns jsonb
 language plpgsql immutable parallel unsafe as $$
 declare
-    parsed jsonb := properties::jsonb;
+    parsed jsonb;
 begin
+    -- Down here, not where it is declared: the exceptions of a declaration are the caller's.
+    parsed := properties::jsonb;
     return case when jsonb_typeof(parsed) = 'object' then parsed else '{}' end;
 exception
     when data_exception or program_limit_exceeded then
@@ -46,31 +48,70 @@ exception
 end;
 $$;
 
+-- Index rows hold these texts: one long value must never stop the ledger, so a digest that is as different stands for it.
+create function tally.scalar_text(value jsonb) returns text
+language plpgsql immutable parallel safe as $$
+declare
+    shown text := case jsonb_typeof(value)
+        when 'string' then value #>> '{}'
+        when 'number' then trim_scale(value::numeric)::text
+        when 'boolean' then value #>> '{}'
+    end;
+begin
+    return case
+        when octet_length(shown) > 128 then 'sha256:' || encode(sha256(convert_to(shown, 'UTF8')), 'hex')
+        else shown
+    end;
+end;
+$$;
+comment on function tally.scalar_text is 'A JSON scalar as text, 1.0 like 1; more than 128 bytes as sha256:<hex of the text>; null for null, a list or an object.';
+
 create function tally.property_text(properties text, name text) returns text
 language sql immutable parallel unsafe as $$
-    select case when jsonb_typeof(found.value) in ('string', 'number', 'boolean') then found.value #>> '{}' end
-    from (select tally.properties_object(properties) -> name as value) as found
+    select tally.scalar_text(tally.properties_object(properties) -> name)
 $$;
-comment on function tally.property_text is 'A property''s value as text; null when it is absent, null, a list or an object.';
+comment on function tally.property_text is 'A property''s value as tally.scalar_text; null when it is absent, null, a list or an object.';
 
 create function tally.property_number(properties text, name text) returns numeric
-language sql immutable parallel unsafe as $$
-    select case
-        when found.value ~ '^-?[0-9]{1,15}(\.[0-9]{1,12})?$' then trim_scale(found.value::numeric)
-    end
-    from (select tally.property_text(properties, name) as value) as found
+language plpgsql immutable parallel unsafe as $$
+declare
+    value text := tally.property_text(properties, name);
+begin
+    return case when value ~ '^-?[0-9]{1,15}(\.[0-9]{1,12})?$' then trim_scale(value::numeric) end;
+end;
 $$;
 comment on function tally.property_number is 'A property''s value as a number (at most 15 digits before and 12 behind the point, as a JSON number or a string); else null.';
 
 create function tally.matches_filter(properties text, filter jsonb) returns boolean
-language sql immutable parallel unsafe as $$
-    select coalesce(bool_and(coalesce(condition.value ? tally.property_text(properties, condition.key), false)), true)
-    from jsonb_each(filter) as condition
+language plpgsql immutable parallel unsafe as $$
+declare
+    held jsonb;
+begin
+    if filter = '{}' then
+        return true;
+    end if;
+    held := tally.properties_object(properties);
+    return (
+        select coalesce(bool_and(coalesce(condition.value ? tally.scalar_text(held -> condition.key), false)), true)
+        from jsonb_each(filter) as condition
+    );
+end;
 $$;
 comment on function tally.matches_filter is 'Whether each property that the filter names has one of the values listed for it.';
 
 create function tally.event_dimensions(properties text, names text[]) returns jsonb
-language sql immutable parallel unsafe as $$
-    select jsonb_object_agg(name, coalesce(tally.property_text(properties, name), '')) from unnest(names) as name
+language plpgsql immutable parallel unsafe as $$
+declare
+    held jsonb;
+begin
+    if cardinality(names) = 0 then
+        return null;
+    end if;
+    held := tally.properties_object(properties);
+    return (
+        select jsonb_object_agg(dimension, coalesce(tally.scalar_text(held -> dimension), ''))
+        from unnest(names) as dimension
+    );
+end;
 $$;
 comment on function tally.event_dimensions is 'The named properties as text, an absent one as ""; null for no names.';
