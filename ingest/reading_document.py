@@ -27,6 +27,10 @@ _STANDINGS = {
     "duplicate": "a repeat, equal to the first delivery: counts no more",
     "conflict": "a repeat that says something else than the first delivery: kept, counts nothing",
     "late": "the first delivery, landed after the period's lateness window: waits for a decision",
+    "filtered": "its meter's filter leaves it out",
+    "unmeasurable": "the property that its meter measures is missing or no number",
+    "unmetered": "its metric was not declared when the ledger read it; `tally replay` counts it once it is",
+    "reversed": "a person took it out of its counter",
     "not_yet_counted": "landed, and not read by the ledger yet: seconds, as a rule",
 }
 

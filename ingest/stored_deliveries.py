@@ -9,7 +9,9 @@ import msgspec
 
 from ingest.page_cursor import Position
 
-Standing = Literal["counted", "duplicate", "conflict", "late", "not_yet_counted"]
+Standing = Literal[
+    "counted", "duplicate", "conflict", "late", "filtered", "unmeasurable", "unmetered", "reversed", "not_yet_counted"
+]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ select page.*, page.xid::text as landing, 'not_yet_counted' as standing,
 from page
 order by page.xid desc, page.seq desc
 """
-# The first delivery of an event counts or is late; every other one repeats it or contradicts it. Each model is asked
+# The first delivery of an event has the event's outcome; every other one repeats it or contradicts it. Each model is asked
 # only about what it has read: what lies beyond its bound is not counted yet.
 _READ = """
 select
@@ -82,8 +84,8 @@ select
     event.period_start,
     event.period_end,
     case
-        when (event.xid, event.seq) = (page.xid, page.seq) and event.is_late then 'late'
-        when (event.xid, event.seq) = (page.xid, page.seq) and page.xid < counters.read_to then 'counted'
+        when (event.xid, event.seq) = (page.xid, page.seq) and (event.outcome <> 'counted' or page.xid < counters.read_to)
+            then event.outcome
         when (event.xid, event.seq) = (page.xid, page.seq) or event.xid is null then 'not_yet_counted'
         when conflict.xid is not null then 'conflict'
         when page.xid < conflicts.read_to then 'duplicate'
@@ -95,7 +97,7 @@ left join ledger.int_usage_events_deduplicated as event
 left join ledger.int_usage_events_conflicts as conflict
     on conflict.tenant_id = page.tenant_id and conflict.idempotency_key = page.idempotency_key
     and conflict.xid = page.xid and conflict.seq = page.seq
-left join tally.model_bounds as counters on counters.model = 'marts.usage_counters'
+left join tally.model_bounds as counters on counters.model = 'ledger.int_usage_counters'
 left join tally.model_bounds as conflicts on conflicts.model = 'ledger.int_usage_events_conflicts'
 order by page.xid desc, page.seq desc
 """

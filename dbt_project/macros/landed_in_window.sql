@@ -6,8 +6,8 @@
     Compiled, it is a true statement about every row (so unit tests, `dbt show` and `dbt compile` read everything); the
     `ledger` materialization puts the model's own bounds in the place of the two marked literals before it runs.
 -#}
-{% macro landed_in_window(relation=none) -%}
-    {%- set xid = (relation ~ '.' if relation else '') ~ 'xid' -%}
+{% macro landed_in_window(relation=none, column='xid') -%}
+    {%- set xid = (relation ~ '.' if relation else '') ~ column -%}
     {{ xid }} >= {{ window_start() }} and {{ xid }} < {{ window_end() }}
 {%- endmacro %}
 

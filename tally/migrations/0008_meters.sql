@@ -115,3 +115,45 @@ begin
 end;
 $$;
 comment on function tally.event_dimensions is 'The named properties as text, an absent one as ""; null for no names.';
+
+-- numeric's own division keeps 16 digits; 40 decimals are more than any quotient here needs to be rounded once and right.
+create function tally.billable_quotient(numerator numeric, denominator numeric) returns numeric
+language sql immutable parallel safe as $$
+    select trim_scale(round(exact.quotient, greatest(0, least(12, 15 - length(trunc(abs(exact.quotient))::text)))))
+    from (select round(numerator, 40) / denominator as quotient) as exact
+$$;
+comment on function tally.billable_quotient is 'The quotient, rounded once, half away from zero, to 12 decimals and 15 digits: what Stripe can carry.';
+
+create function tally.event_value(
+    aggregation text, time_unit text, divide_by numeric,
+    event_count bigint, quantity_sum numeric, quantity_min numeric, quantity_max numeric, last_quantity numeric,
+    member_count bigint, percentile_quantity numeric, unit_microseconds numeric
+) returns numeric
+language sql immutable parallel safe as $$
+    select case
+        when aggregation = 'average' then tally.billable_quotient(quantity_sum, event_count * divide_by)
+        when aggregation = 'time_weighted_sum' then tally.billable_quotient(
+            unit_microseconds,
+            divide_by * case time_unit
+                when 'second' then 1000000
+                when 'minute' then 60000000
+                when 'hour' then 3600000000
+                when 'day' then 86400000000
+            end
+        )
+        when divide_by = 1 then whole.aggregate
+        else tally.billable_quotient(whole.aggregate, divide_by)
+    end
+    from (
+        select case aggregation
+            when 'count' then event_count::numeric
+            when 'sum' then quantity_sum
+            when 'min' then quantity_min
+            when 'max' then quantity_max
+            when 'last' then last_quantity
+            when 'unique' then member_count::numeric
+            when 'percentile' then percentile_quantity
+        end as aggregate
+    ) as whole
+$$;
+comment on function tally.event_value is 'What a counter''s events amount to under its meter. The only place where they are divided and rounded.';

@@ -86,7 +86,7 @@ def test_from_nothing_to_a_reconciled_counter(
     _land(ledger_connection, "globex", "calls", "12.5", subscribed)
     _land(ledger_connection, "globex", "logins", "1", subscribed)
     ticked = tally.json("tick")
-    assert {model["model"]: model["rows"] for model in ticked["models"]}["usage_counters"] == 2
+    assert {model["model"]: model["rows"] for model in ticked["models"]}["int_usage_counters"] == 2
 
     planned = tally.json("push", "--dry-run", code=1)[0]["plan"]
     assert [(row["counter"]["metric"], row["value"]) for row in planned["planned"]] == [("calls", "12.5")]

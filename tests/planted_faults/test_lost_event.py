@@ -6,8 +6,8 @@ from small_month import TENANT, Month
 def test_an_event_that_was_never_counted_is_found_on_its_line(month: Month) -> None:
     """The counter forgot one of globex's calls before it was pushed: all of Stripe agrees with the wrong number."""
     month.connection.execute(
-        "update marts.usage_counters"
-        " set event_count = event_count - 1, quantity_sum = quantity_sum - 1, value = value - 1"
+        "update ledger.int_usage_counters"
+        " set event_count = event_count - 1, quantity_sum = quantity_sum - 1"
         " where tenant_id = %s and customer_ref = 'globex' and metric = 'calls'",
         (TENANT,),
     )
@@ -35,7 +35,7 @@ def test_one_event_less_that_changes_no_maximum_is_still_found(month: Month) -> 
     """Quantities alone cannot show it: the maximum is the same without it."""
     month.push()
     month.connection.execute(
-        "update marts.usage_counters set event_count = event_count - 1"
+        "update ledger.int_usage_counters set event_count = event_count - 1"
         " where tenant_id = %s and customer_ref = 'globex' and metric = 'peak'",
         (TENANT,),
     )

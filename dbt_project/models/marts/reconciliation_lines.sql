@@ -82,7 +82,7 @@ same_moment as (
 
     select count(distinct read_to) = 1 as holds
     from {{ ref('stg_model_bounds') }}
-    where model in ('marts.usage_counters', 'marts.usage_deliveries')
+    where model in ('ledger.int_usage_counters', 'marts.usage_deliveries')
 
 ),
 
@@ -102,7 +102,7 @@ gathered as (
         coalesce(deliveries.duplicates, 0) as duplicates,
         coalesce(deliveries.conflicts, 0) as conflicts,
         coalesce(deliveries.late_events, 0) as late_events,
-        coalesce(deliveries.events, 0) - coalesce(deliveries.late_events, 0) as expected_event_count,
+        coalesce(deliveries.counted_events, 0) as expected_event_count,
         coalesce(counters.event_count, 0) as event_count,
         counters.value as local_quantity,
         -- The push ledger is complete: no intent means that nothing was sent. Stripe's numbers stay null until they are read.
@@ -222,7 +222,7 @@ select
     verdict,
     cause,
     case
-        when late_events > 0 then late_events || ' late events are not in the counter: they wait for a decision'
+        when late_events > 0 then late_events || ' late events are not in the counter: `tally adjustments list` shows what was decided'
     end as note
 from explained
 -- The greatest and least of several numbers leave nulls out: a total that was not read does not narrow the drift to zero.

@@ -3,5 +3,6 @@ select
     customer_ref,
     period_start,
     period_end,
+    closes_with,
     origin
 from {{ source('tally', 'customer_periods') }}

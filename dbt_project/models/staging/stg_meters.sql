@@ -3,5 +3,11 @@ select
     metric,
     aggregation,
     unit,
-    lateness_window
+    lateness_window,
+    property,
+    percentile,
+    time_unit,
+    divide_by,
+    filter,
+    dimensions
 from {{ source('tally', 'meters') }}

@@ -1,10 +1,11 @@
--- Rule: an event is among the late ones exactly when it landed at or after its period's closes_at.
+-- Rule: an event that its meter measures is among the late ones exactly when it landed at or after its period's closes_at.
 -- Relies on it: adjustments. At stake: usage in no counter and in no list.
 with late as (
 
     select tenant_id, idempotency_key, true as is_late
     from {{ ref('int_usage_events_deduplicated') }}
     where landed_at >= closes_at
+        and outcome in ('counted', 'late')
         and xid < {{ read_to(ref('int_usage_events_late')) }}
 
 )

@@ -102,7 +102,7 @@ def test_without_a_stripe_key_the_counters_go_on_and_nothing_is_sent(
     land(built_connection, "a", "b")
     tick = materializer.run("tick")
     assert tick.is_green
-    assert tick.materialized["marts.usage_counters"]["rows written"] == 1
+    assert tick.materialized["ledger.int_usage_counters"]["rows written"] == 1
     assert "tally.push_intents" not in tick.materialized
     assert [(check.passed, check.is_error) for check in tick.checks] == [(False, False)]
     assert "STRIPE_API_KEY is not set" in tick.checks[0].metadata["why"]
@@ -144,7 +144,7 @@ def test_every_dbt_test_runs_and_a_planted_fault_turns_its_own_red(
     sound = materializer.run("verify_ledger")
     assert sound.is_green
     assert len(sound.checks) == len(CHECKS)
-    built_connection.execute("update marts.usage_counters set value = value + 1, quantity_sum = quantity_sum + 1")
+    built_connection.execute("update ledger.int_usage_counters set quantity_max = quantity_max + 1, quantity_sum = quantity_sum + 1")
     broken = materializer.run("verify_ledger")
     assert not broken.is_green
     assert {check.name for check in broken.failed_checks} == {"assert_counters_match_the_ledger"}

@@ -7,6 +7,7 @@ from functools import cache
 import dagster as dg
 import psycopg
 import pytest
+from counter_rows import put_counter
 from orchestration import NOW, Stack
 
 from tally.database import connect
@@ -36,13 +37,8 @@ def evaluate() -> tuple[Sequence[dg.RunRequest], str | None]:
 
 def count(connection: psycopg.Connection, start: str, end: str) -> None:
     """One counter of a period; only its period matters here."""
-    connection.execute(
-        "insert into marts.usage_counters (tenant_id, customer_ref, metric, period_start, period_end, closes_at,"
-        " aggregation, unit, event_count, quantity_sum, quantity_min, quantity_max, last_quantity, last_event_time,"
-        " last_landed_at, last_seq, value, newest_xid)"
-        " values ('acme', 'globex', 'api_calls', %(start)s, %(end)s, %(end)s, 'sum', 'unit', 1, 1, 1, 1, 1, %(start)s,"
-        " %(start)s, 1, 1, '1')",
-        {"start": start, "end": end},
+    put_counter(
+        connection, "acme", "globex", "api_calls", 1, (datetime.fromisoformat(start), datetime.fromisoformat(end))
     )
 
 

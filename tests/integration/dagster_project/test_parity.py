@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from counter_rows import put_counter
 
 from tally.database import connect
 from tally.parity import ParityResult, check_parity
@@ -139,13 +140,7 @@ def test_only_the_periods_that_start_in_the_span_are_judged(lines: Lines) -> Non
 
 
 def test_counters_without_a_line_fail(lines: Lines) -> None:
-    lines.connection.execute(
-        "insert into marts.usage_counters (tenant_id, customer_ref, metric, period_start, period_end, closes_at,"
-        " aggregation, unit, event_count, quantity_sum, quantity_min, quantity_max, last_quantity, last_event_time,"
-        " last_landed_at, last_seq, value, newest_xid) values ('acme', 'globex', 'api_calls', %(at)s, '2024-04-01',"
-        " '2024-04-03', 'sum', 'unit', 1, 1, 1, 1, 1, %(at)s, %(at)s, 1, 1, '1')",
-        {"at": START},
-    )
+    put_counter(lines.connection, "acme", "globex", "api_calls", 1, (START, MARCH[1]))
     result = lines.judge()
     assert not result.passed
     assert [(outcome.name, outcome.unexpected_rows) for outcome in result.expectations] == [("lines_exist", 1)]

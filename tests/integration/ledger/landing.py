@@ -9,13 +9,16 @@ from typing import Any
 import psycopg
 
 JANUARY = (datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 2, 1, 5, tzinfo=UTC))
-AGGREGATIONS = ("count", "sum", "min", "max", "last")
+AGGREGATIONS = ("count", "sum", "min", "max", "last", "average", "unique", "percentile", "time_weighted_sum")
 LEDGER_TABLES = (
     "ledger.int_usage_events_deduplicated",
     "ledger.int_usage_events_conflicts",
     "ledger.int_usage_events_late",
-    "marts.usage_counters",
+    "ledger.int_usage_value_counts",
+    "ledger.int_usage_gauge_readings",
+    "ledger.int_usage_counters",
     "marts.usage_deliveries",
+    "marts.usage_hourly",
 )
 
 
@@ -44,13 +47,27 @@ _LAND = """
 
 
 def declare(connection: psycopg.Connection) -> None:
-    """The tenant `newark` in New York's zone, with one meter per aggregation and a window of 48 hours."""
+    """The tenant `newark` in New York's zone, with one meter per aggregation, a `scaled` one that uses the rest, and a window of 48 hours."""
     connection.execute(
         "insert into tally.tenants (tenant_id, name, time_zone) values ('newark', 'Newark', 'America/New_York')"
     )
     connection.execute(
-        "insert into tally.meters (tenant_id, metric, aggregation) select 'newark', m, m from unnest(%s::text[]) as m",
+        """
+        insert into tally.meters (tenant_id, metric, aggregation, property, percentile, time_unit)
+        select
+            'newark', m, m,
+            case when m = 'unique' then 'user' end,
+            case when m = 'percentile' then 0.95 end,
+            case when m = 'time_weighted_sum' then 'hour' end
+        from unnest(%s::text[]) as m
+        """,
         (list(AGGREGATIONS),),
+    )
+    connection.execute(
+        """
+        insert into tally.meters (tenant_id, metric, aggregation, property, divide_by, filter, dimensions)
+        values ('newark', 'scaled', 'sum', 'bytes', 1000, '{"region": ["eu", "us"]}', '{region,model}')
+        """
     )
 
 

@@ -29,6 +29,15 @@ EDGES = [JANUARY[0], JANUARY[1], SPLIT, QUIET, datetime(2013, 3, 10, 7, tzinfo=U
 LANDINGS = [JANUARY[1] + WINDOW, SPLIT + WINDOW, AFTER + WINDOW, QUIET]
 QUANTITIES = [Decimal(text) for text in ("0", "1.0", "-3.25", "0.000000000001", "999999999999999")]
 
+PROPERTIES = [
+    None,
+    "{}",
+    '{"user": "ann", "region": "eu", "bytes": 1024.5}',
+    '{"user": "bob", "region": "us", "bytes": -7, "model": "large"}',
+    '{"user": 7, "region": "asia", "bytes": 1}',
+    '{"user": "ann", "region": "eu", "bytes": "many"}',
+]
+
 around = st.sampled_from([-INSTANT, timedelta(0), INSTANT])
 deliveries = st.builds(
     Delivery,
@@ -37,11 +46,11 @@ deliveries = st.builds(
         st.sampled_from(QUANTITIES),
         st.decimals(-1000, 1000, places=6),
     ),
-    metric=st.sampled_from([*AGGREGATIONS, "undeclared"]),
+    metric=st.sampled_from([*AGGREGATIONS, "scaled", "undeclared"]),
     customer=st.sampled_from(["AA", "UA"]),
     event_time=st.builds(lambda edge, step: edge + step, st.sampled_from(EDGES), around),
     landed_at=st.builds(lambda edge, step: edge + step, st.sampled_from(LANDINGS), around),
-    properties=st.sampled_from([None, "{}", '{"a": 1}']),
+    properties=st.sampled_from(PROPERTIES),
 )
 Step = tuple[int, list[tuple[Delivery, int]], str]
 # A step: (writer, deliveries to land now and how often each repeats, what the writer does then). Writer -1 is a tick.
@@ -79,18 +88,22 @@ class Ground:
     def found(self) -> Expected:
         counters = self._rows("""
             select customer_ref, metric, period_start, event_count, quantity_sum, quantity_min, quantity_max,
-                last_quantity, last_seq, value
+                last_quantity, event_value
             from marts.usage_counters
+            where not is_carried
         """)
         deliveries = self._rows("""
-            select customer_ref, metric, period_start, deliveries, events, duplicates, conflicts, late_events
+            select customer_ref, metric, period_start, deliveries, events, duplicates, conflicts, late_events,
+                counted_events, left_out_events
             from marts.usage_deliveries
         """)
+        days = self._rows("select customer_ref, metric, day, dimensions, event_count, quantity_sum from marts.usage_daily")
         return Expected(
             counters={row[:3]: row[3:] for row in counters},
             deliveries={row[:3]: row[3:] for row in deliveries},
             conflicts=set(self._rows("select idempotency_key, seq from ledger.int_usage_events_conflicts")),
             late={key for (key,) in self._rows("select idempotency_key from ledger.int_usage_events_late")},
+            days={(*row[:3], tuple(row[3][name] for name in ("region", "model") if row[3])): row[4:] for row in days},
         )
 
     def _rows(self, query: LiteralString) -> list[Any]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from counter_rows import put_counter
 from stripe_side import StripeSide
 
 from tally.clock import FixedClock
@@ -38,7 +39,7 @@ class Billing:
 
     def forget(self) -> None:
         """Back to nothing counted, planned or read."""
-        for table in ("tally.push_attempts", "tally.push_intents", "tally.stripe_totals", "marts.usage_counters"):
+        for table in ("tally.push_attempts", "tally.push_intents", "tally.stripe_totals", "ledger.int_usage_counters"):
             self.connection.execute(f"delete from {table}")
 
     def plan(self) -> PlanResult:
@@ -76,18 +77,7 @@ def set_counter(
     at: datetime,
     period: tuple[datetime, datetime] = (START, END),
 ) -> None:
-    connection.execute(
-        "delete from marts.usage_counters where (tenant_id, customer_ref, metric, period_start) = (%s, %s, %s, %s)",
-        (TENANT, customer_ref, metric, period[0]),
-    )
-    connection.execute(
-        "insert into marts.usage_counters (tenant_id, customer_ref, metric, period_start, period_end, closes_at,"
-        " aggregation, unit, event_count, quantity_sum, quantity_min, quantity_max, last_quantity, last_event_time,"
-        " last_landed_at, last_seq, value, newest_xid)"
-        " values (%s, %s, %s, %s, %s, %s, %s, 'unit', 1, %s, %s, %s, %s, %s, %s, 1, %s, '1')",
-        (TENANT, customer_ref, metric, *period, period[1] + timedelta(hours=48), METRICS.get(metric, "sum"),
-         value, value, value, value, at, at, value),
-    )  # fmt: skip
+    put_counter(connection, TENANT, customer_ref, metric, value, period, at)
 
 
 def declare_tenant(connection: psycopg.Connection[Any]) -> None:

@@ -50,7 +50,7 @@ def test_an_open_intent_holds_the_next_delta_back(billing: Billing) -> None:
 def test_a_counter_that_went_away_is_not_taken_for_zero(billing: Billing) -> None:
     billing.count("globex", "api_calls", "3")
     billing.push()
-    billing.connection.execute("delete from marts.usage_counters")
+    billing.connection.execute("delete from ledger.int_usage_counters")
     assert billing.plan().planned == []
 
 
@@ -143,7 +143,7 @@ def test_a_period_without_two_whole_minutes_is_named(billing: Billing) -> None:
     billing.clock.at = START + timedelta(hours=1)
     assert reasons(billing) == []
     shorter = (START, START + timedelta(seconds=105) - timedelta(seconds=1))
-    billing.connection.execute("delete from marts.usage_counters")
+    billing.connection.execute("delete from ledger.int_usage_counters")
     billing.connection.execute("delete from tally.push_intents")
     billing.connection.execute("update tally.customer_periods set period_end = %s", (shorter[1],))
     set_counter(billing.connection, "globex", "api_calls", Decimal(1), START, shorter)

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from counter_rows import put_counter
 from reconciled import END, START, broken, line, unread
 
 from tally.clock import FixedClock
@@ -119,14 +120,7 @@ def test_a_report_is_read_from_the_view_for_its_span_only(built_database_url: st
 
 
 def _count(connection: psycopg.Connection[Any], start: datetime) -> None:
-    connection.execute(
-        "insert into marts.usage_counters (tenant_id, customer_ref, metric, period_start, period_end, closes_at,"
-        " aggregation, unit, event_count, quantity_sum, quantity_min, quantity_max, last_quantity, last_event_time,"
-        " last_landed_at, last_seq, value, newest_xid)"
-        " values ('acme', 'globex', 'calls', %(start)s, %(end)s, %(end)s, 'sum', 'call', 1, 1.5, 1.5, 1.5, 1.5,"
-        " %(start)s, %(start)s, 1, 1.5, '1')",
-        {"start": start, "end": start + timedelta(days=31)},
-    )
+    put_counter(connection, "acme", "globex", "calls", "1.5", (start, start + timedelta(days=31)))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ FAULTS = {
         "delete from ledger.int_usage_events_deduplicated where idempotency_key = 'b'",
         [
             "assert_counters_match_the_ledger",
+            "assert_deliveries_add_up",
             "assert_delivery_counts_match_the_ledger",
             "assert_the_first_delivery_counts",
         ],
@@ -49,14 +50,17 @@ FAULTS = {
         ["assert_counters_match_the_ledger", "assert_delivery_counts_match_the_ledger"],
     ),
     "a counter one unit in the twelfth decimal off": (
-        "update marts.usage_counters set quantity_sum = quantity_sum + 0.000000000001 where customer_ref = 'UA'",
-        ["assert_counters_match_the_ledger"],
+        "update ledger.int_usage_counters set quantity_sum = quantity_sum + 0.000000000001 where customer_ref = 'UA'",
+        ["assert_counters_match_the_ledger", "assert_hours_add_up"],
     ),
     "a lost counter": (
-        "delete from marts.usage_counters where customer_ref = 'AA'",
-        ["assert_counters_match_the_ledger"],
+        "delete from ledger.int_usage_counters where customer_ref = 'AA'",
+        ["assert_counters_match_the_ledger", "assert_hours_add_up"],
     ),
-    "every counter lost": ("truncate marts.usage_counters", ["assert_counters_match_the_ledger"]),
+    "every counter lost": (
+        "truncate ledger.int_usage_counters",
+        ["assert_counters_match_the_ledger", "assert_hours_add_up"],
+    ),
     "a lost landed row": (
         "delete from raw.usage_events where idempotency_key = 'c'",
         ["assert_deliveries_add_up", "assert_the_first_delivery_counts"],
