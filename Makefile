@@ -6,7 +6,7 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-browser bench-ingest check lint fix lock clean
+.PHONY: help setup demo up down test test-browser bench-ingest bench-pricing check lint fix lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ fix: $(SETUP)  ## Format and mend what can be mended
 
 bench-ingest: $(SETUP)  ## How fast the door is, against limits of this machine (20 minutes)
 	@$(BIN)/python -m tests.benchmarks.bench_ingest $(BENCH)
+
+bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
+	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)
 
 lock: $(SETUP)  ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
