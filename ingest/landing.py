@@ -129,6 +129,9 @@ class Landing:
         except DatabaseLost as lost:
             log.error("commit_failed", cause=lost.cause, landed=lost.landed, requests=len(group))
             _fail(group, lost)
+        except Exception as fault:  # noqa: BLE001 whatever it is, nobody may wait for an answer for ever
+            log.error("fault", exc_info=fault, requests=len(group))
+            _fail(group, DatabaseLost("unknown", "a fault of the door"))
         else:
             for waiter in group:
                 waiter.done(None)

@@ -85,6 +85,22 @@ async def test_rows_that_postgres_refuses_fail_alone(links: list[Link], connecti
     assert door.queued == 0
 
 
+class BrokenClock(PlainClock):
+    """A fault of the door's own, met on the way to the commit."""
+
+    async def landed_at(self) -> None:
+        raise ValueError("a fault")
+
+
+async def test_a_fault_of_the_door_leaves_nobody_waiting(links: list[Link], connection: psycopg.Connection) -> None:
+    door = Landing(links, BrokenClock(SystemClock()), Metrics(100), 1000)
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*(door.land(line(str(n)), 1) for n in range(3)), return_exceptions=True)
+    assert [(type(outcome), getattr(outcome, "landed", "")) for outcome in outcomes] == [(DatabaseLost, "unknown")] * 3
+    assert door.queued == 0
+    assert transactions(connection) == {}
+
+
 async def test_the_queue_is_bounded(links: list[Link], connection: psycopg.Connection) -> None:
     door, _ = landing(links, max_queued=5)
     outcomes = await asyncio.gather(
