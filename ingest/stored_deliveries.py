@@ -75,8 +75,8 @@ select page.*, page.xid::text as landing, 'not_yet_counted' as standing,
 from page
 order by page.xid desc, page.seq desc
 """
-# The first delivery of an event has the event's outcome; every other one repeats it or contradicts it. Each model is asked
-# only about what it has read: what lies beyond its bound is not counted yet.
+# The first delivery of an event has the event's outcome; every other one repeats it or contradicts it. Each model is
+# asked only about what it has read: what lies beyond its bound is not counted yet.
 _READ = """
 select
     page.*,
@@ -84,9 +84,12 @@ select
     event.period_start,
     event.period_end,
     case
-        when (event.xid, event.seq) = (page.xid, page.seq) and (event.outcome <> 'counted' or page.xid < counters.read_to)
-            then event.outcome
-        when (event.xid, event.seq) = (page.xid, page.seq) or event.xid is null then 'not_yet_counted'
+        when event.xid is null then 'not_yet_counted'
+        when (event.xid, event.seq) = (page.xid, page.seq) then
+            case
+                when event.outcome = 'counted' and page.xid >= counters.read_to then 'not_yet_counted'
+                else event.outcome
+            end
         when conflict.xid is not null then 'conflict'
         when page.xid < conflicts.read_to then 'duplicate'
         else 'not_yet_counted'

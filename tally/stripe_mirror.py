@@ -1,6 +1,5 @@
 """Writing the Stripe mirror: tally.stripe_subscription_items, tally.customer_periods, tally.stripe_unmapped."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,8 +7,9 @@ from typing import Any
 
 import psycopg
 
-from tally.customer_periods import KnownPeriod, PeriodChanges, PeriodConflict, take_over
-from tally.periods import Period, periods_of
+from tally.customer_periods import PeriodConflict, take_over
+from tally.periods import periods_of
+from tally.stored_periods import store_changes, stored_periods
 from tally.stripe_subscriptions import MeteredItem, StripeMeter
 
 PERIODS_AHEAD = 2
@@ -124,13 +124,7 @@ def write_periods(
     connection: psycopg.Connection[Any], key: MirrorKey, items: list[MeteredItem], summary: SyncSummary
 ) -> list[MeteredItem]:
     """Store each customer's periods; returns the items whose period fits, and lists the others as unmapped."""
-    stored: dict[str, list[KnownPeriod]] = defaultdict(list)
-    for ref, start, end, origin in connection.execute(
-        "select customer_ref, period_start, period_end, origin from tally.customer_periods"
-        " where tenant_id = %(tenant_id)s and customer_ref = any(%(refs)s)",
-        key.parameters(refs=list({item.customer_ref for item in items})),
-    ):
-        stored[ref].append(KnownPeriod(Period(start, end), is_stripes=origin == "stripe"))
+    stored = stored_periods(connection, key.tenant_id, {item.customer_ref for item in items})
     kept = []
     for item in sorted(items, key=lambda item: (item.customer_ref, item.started_at, item.item_id)):
         ends_at = item.ended_at or item.ends_at
@@ -141,35 +135,12 @@ def write_periods(
         except PeriodConflict as conflict:
             summary.unmapped.append(Unmapped(item.item_id, f"{item.customer_ref}: {conflict}"))
             continue
-        _write_changes(connection, key, item.customer_ref, changes)
+        store_changes(connection, key.tenant_id, item.customer_ref, changes)
         summary.periods_confirmed += len(changes.confirmed) + sum(known.is_stripes for known in changes.inserted)
         summary.periods_projected += sum(not known.is_stripes for known in changes.inserted)
         summary.periods_replaced += len(changes.deleted)
         kept.append(item)
     return kept
-
-
-def _write_changes(
-    connection: psycopg.Connection[Any], key: MirrorKey, customer_ref: str, changes: PeriodChanges
-) -> None:
-    for period in changes.deleted:
-        connection.execute(
-            "delete from tally.customer_periods where tenant_id = %s and customer_ref = %s and period_start = %s",
-            (key.tenant_id, customer_ref, period.start),
-        )
-    for period in changes.confirmed:
-        connection.execute(
-            "update tally.customer_periods set origin = 'stripe'"
-            " where tenant_id = %s and customer_ref = %s and period_start = %s",
-            (key.tenant_id, customer_ref, period.start),
-        )
-    for known in changes.inserted:
-        origin = "stripe" if known.is_stripes else "projected"
-        connection.execute(
-            "insert into tally.customer_periods (tenant_id, customer_ref, period_start, period_end, origin)"
-            " values (%s, %s, %s, %s, %s)",
-            (key.tenant_id, customer_ref, known.period.start, known.period.end, origin),
-        )
 
 
 def write_unmapped(connection: psycopg.Connection[Any], key: MirrorKey, unmapped: list[Unmapped]) -> None:
