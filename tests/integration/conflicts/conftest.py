@@ -1,0 +1,37 @@
+"""A built ledger with the tenant of `metered_month`, and a clock that a test moves."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from metered_month import declare
+
+from tally.clock import FixedClock
+from tally.database import connect
+from tally.ledger import Ledger
+
+
+@pytest.fixture(scope="session")
+def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("conflicts")
+
+
+@pytest.fixture
+def database(built_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with connect(built_database_url, autocommit=True) as connection:
+        declare(connection)
+        yield connection
+
+
+@pytest.fixture
+def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
+    return Ledger(built_database_url, dbt_folder)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """20 January 2024: its month is open."""
+    return FixedClock(datetime(2024, 1, 20, tzinfo=UTC))
