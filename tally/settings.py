@@ -86,6 +86,13 @@ class Settings(BaseSettings):
         description="Events that a limited key may post at once after a pause, at least those of a second",
     )
 
+    raw_retention_days: int | None = Field(
+        None,
+        alias="TALLY_RAW_RETENTION_DAYS",
+        ge=1,
+        description="Age at which `tally retention --detach` archives landed rows, days; unset: kept for ever",
+    )
+
     stripe_api_key: SecretStr | None = Field(
         None, alias="STRIPE_API_KEY", description="Secret or restricted key; unset: nothing is pushed"
     )
@@ -97,6 +104,21 @@ class Settings(BaseSettings):
     )
     push_workers: int = Field(
         8, alias="TALLY_PUSH_WORKERS", ge=1, le=64, description="Parallel deliveries to Stripe, serial per counter"
+    )
+
+    tick_seconds: float = Field(
+        1.0,
+        alias="TALLY_TICK_SECONDS",
+        ge=0.1,
+        le=3600,
+        description="How often the resident loop looks for landed rows and counts them, seconds",
+    )
+    push_seconds: int = Field(
+        60,
+        alias="TALLY_PUSH_SECONDS",
+        ge=1,
+        le=86_400,
+        description="Least time between two pushes that the sensor starts beside the loop, seconds",
     )
 
     dagster_host: str = Field("127.0.0.1", alias="TALLY_DAGSTER_HOST", description="Address of the Dagster UI")

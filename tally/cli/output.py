@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,11 @@ TenantOption = Annotated[str | None, typer.Option("--tenant", help="The tenant; 
 def print_json(document: Any) -> None:
     """One JSON document on standard output; exact numbers and times are strings."""
     typer.echo(json.dumps(document, default=_jsonable, indent=2))
+
+
+def print_json_line(document: Any) -> None:
+    """The same on one line: for documents that come one after another."""
+    typer.echo(json.dumps(document, default=_jsonable))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -49,7 +54,7 @@ def _cell(value: Any) -> str:
 def _jsonable(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal | Path | timedelta):
         return str(value)
