@@ -33,7 +33,9 @@ from ingest.partitions import keep_partitions, make_partitions
 from ingest.problem import MEDIA_TYPE, Problem, fault
 from ingest.rate_limit import RateLimits
 from ingest.reading_links import ReadingLinks
+from ingest.replay_routes import ReplayRoutes
 from ingest.request_id import request_id
+from ingest.usage_routes import UsageRoutes
 from tally.clock import Clock, SystemClock
 from tally.settings import Settings
 
@@ -64,7 +66,9 @@ class Door:
         )  # fmt: skip
         self._readers = ReadingLinks(database_url, READERS)
         keys = KeysRoutes(database_url, self.metrics, asyncio.Semaphore(keys_routes.MAX_CALLS))
-        routes = (*EventsReading(self._readers).routes(), *keys.routes())
+        replays = ReplayRoutes(database_url, asyncio.Lock())
+        reading = (*EventsReading(self._readers).routes(), *UsageRoutes(self._readers).routes())
+        routes = (*reading, *keys.routes(), *replays.routes())
         self._api = Api(routes, {events_route.PATH: ("POST",)}, self.clock, keyring, self.metrics)
         self._framework = self._framework_app(database_url)
 

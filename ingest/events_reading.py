@@ -2,24 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from ingest.acceptance import MAX_TEXT
-from ingest.event_time import event_time
 from ingest.page_cursor import Position, cursor_of, position_of
+from ingest.parameters import limit_in, text_in, time_in
 from ingest.problem import Problem
 from ingest.query import bad_parameter
 from ingest.reading_links import ReadingLinks
-from ingest.refusal import Refusal
 from ingest.route import Call, Reply, Route
 from ingest.stored_deliveries import LEDGER_IS_BUILT, Delivery, Filters, delivery_of, page_statement, position_in
 
 SCOPE = "events:read"
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
 PARAMETERS = ("customer_ref", "metric", "from", "to", "idempotency_key", "key_prefix", "limit", "cursor")
 
 
@@ -47,8 +42,8 @@ class EventsReading:
         """A page of deliveries that the query's filters let through."""
         query = call.query
         filters = Filters(
-            _text(call, "customer_ref"), _text(call, "metric"), _time(call, "from"), _time(call, "to"),
-            _text(call, "idempotency_key"), _text(call, "key_prefix"),
+            text_in(call, "customer_ref"), text_in(call, "metric"), time_in(call, "from"), time_in(call, "to"),
+            text_in(call, "idempotency_key"), text_in(call, "key_prefix"),
         )  # fmt: skip
         if filters.since is not None and filters.until is not None and filters.since >= filters.until:
             raise bad_parameter("from", "is not before to")
@@ -67,7 +62,7 @@ class EventsReading:
         return await self._read(call, Filters(key=call.name), needed=True)
 
     async def _read(self, call: Call, filters: Filters, needed: bool = False) -> Reply:
-        limit = _limit(call)
+        limit = limit_in(call)
         before = position_of(call.query["cursor"]) if "cursor" in call.query else None
         rows = await self._rows(call.key.tenant_id, filters, before, limit + 1)
         if needed and not rows and before is None:
@@ -81,26 +76,3 @@ class EventsReading:
         (ledger,) = await self.links.fetch(LEDGER_IS_BUILT)
         sql, arguments = page_statement(tenant_id, filters, before, limit, ledger["built"])
         return await self.links.fetch(sql, *arguments)
-
-
-def _text(call: Call, name: str) -> str | None:
-    value = call.query.get(name)
-    if value is not None and not 1 <= len(value) <= MAX_TEXT:
-        raise bad_parameter(name, f"has {len(value)} characters; 1 to {MAX_TEXT} are taken")
-    return value
-
-
-def _time(call: Call, name: str) -> datetime | None:
-    value = call.query.get(name)
-    try:
-        return None if value is None else event_time(value)
-    except Refusal as refusal:
-        hint = "; in a query, + is written %2B" if value is not None and " " in value else ""
-        raise bad_parameter(name, f"{refusal.reason}{hint}") from None
-
-
-def _limit(call: Call) -> int:
-    text = call.query.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT):
-        raise bad_parameter("limit", f"is not a whole number from 1 to {MAX_LIMIT}")
-    return int(text)

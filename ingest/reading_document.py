@@ -2,7 +2,8 @@
 
 from ingest.acceptance import MAX_TEXT
 from ingest.document_parts import REQUEST_ID, SECURITY, Schema, answer, refusals
-from ingest.events_reading import DEFAULT_LIMIT, MAX_LIMIT, SCOPE
+from ingest.events_reading import SCOPE
+from ingest.parameters import DEFAULT_LIMIT, MAX_LIMIT
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
 _TIME = {"type": "string", "format": "date-time"}

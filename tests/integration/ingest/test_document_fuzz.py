@@ -29,11 +29,13 @@ OPERATIONS = [
     ("POST", "/v1/events"),
     ("GET", "/v1/events"),
     ("GET", "/v1/events/{key}"),
+    ("GET", "/v1/usage"),
     ("GET", "/v1/keys"),
     ("POST", "/v1/keys"),
     ("PATCH", "/v1/keys/{key_id}"),
     ("DELETE", "/v1/keys/{key_id}"),
     ("POST", "/v1/keys/{key_id}/rotate"),
+    ("POST", "/v1/replay"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 ]
