@@ -25,11 +25,13 @@
                 select coalesce({{ tenant }}.calendar_period, 'month') as unit, coalesce({{ tenant }}.time_zone, 'UTC') as zone
             ) as tenant_calendar
         ) as local_calendar
-        -- Cut on the wall clock: a day is 23 or 25 hours long where the clocks change.
+        -- Cut on the wall clock: a day is 23 or 25 hours long where the clocks change. Where midnight comes twice Postgres takes
+        -- the second one, the day begins with the first: with the end of the moment before, which comes once or was the last.
         cross join lateral (
             select
-                local_start at time zone zone as starts,
-                (local_start + ('1 ' || unit)::interval) at time zone zone as ends
+                (local_start - instant) at time zone zone + instant as starts,
+                (local_start + ('1 ' || unit)::interval - instant) at time zone zone + instant as ends
+            from (select interval '1 microsecond' as instant) as smallest
         ) as calendar
         -- The table's exclusion constraint forbids overlap, so the latest start at or before the moment is the only candidate.
         left join lateral (

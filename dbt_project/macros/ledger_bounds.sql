@@ -2,7 +2,7 @@
 {% macro bound_name(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
 
 {#-
-    Lock the model's bound and say what to read: {read_from, read_to, rebuild, table_exists}. The lock lasts until the
+    Lock the model's bound and say what to read: {read_from, read_to, rebuild, table_exists, has_contract_shape}. The lock lasts until the
     transaction ends, so a tick and a `dbt build` at once run one after the other, each from where the other committed.
 -#}
 {% macro open_window(target) %}
@@ -10,29 +10,36 @@
     {%- call statement('bound', fetch_result=True) -%}
         {#- A window of some 100,000 rows is sorted and joined in memory; for this transaction only. -#}
         set local work_mem = '64MB';
-        {#- Rows of the window are beyond the planner's statistics: it would take them for none and loop over them for each other.
+        {#- Rows of the window are beyond the planner's statistics: it would take them for none and loop over them for each other, or
+            merge them by an index on xid, in which all that landed at once are equal. So they are hashed.
             A probe by key is written as a lateral subquery with a limit, which this does not forbid. -#}
         set local enable_nestloop = off;
+        set local enable_mergejoin = off;
         insert into tally.model_bounds (model, system_identifier)
         values ('{{ model_name }}', tally.cluster_identifier())
         on conflict (model) do nothing;
-        select read_to::text, system_identifier, tally.cluster_identifier(), to_regclass('{{ target.include(database=false) }}') is not null
+        select from tally.model_bounds where model = '{{ model_name }}' for update;
+        {#- A statement of its own, after the lock: a bound that another run has just moved must be seen. -#}
+        select
+            read_to::text,
+            system_identifier,
+            tally.cluster_identifier(),
+            to_regclass('{{ target.include(database=false) }}') is not null,
+            {{ has_contract_shape(target, model) }},
+            greatest(({{ newest_readable_xid() }}), read_to)::text
         from tally.model_bounds
         where model = '{{ model_name }}'
-        for update
     {%- endcall -%}
     {%- set bound = load_result('bound')['data'][0] -%}
     {%- do refuse_foreign_bound(model_name, bound[1], bound[2]) -%}
-    {%- call statement('read_to', fetch_result=True) -%}
-        {#- A statement of its own, after the lock: a bound that another run has just moved must be seen. -#}
-        select greatest(({{ newest_readable_xid() }}), '{{ bound[0] }}'::xid8)::text
-    {%- endcall -%}
     {%- set rebuild = should_full_refresh() or not bound[3] or bound[0] == '0' -%}
+    {%- if rebuild -%}{%- do refuse_to_forget_detached_days(model_name) -%}{%- endif -%}
     {{ return({
         'read_from': '0' if rebuild else bound[0],
-        'read_to': load_result('read_to')['data'][0][0],
+        'read_to': bound[5],
         'rebuild': rebuild,
         'table_exists': bound[3],
+        'has_contract_shape': bound[4],
     }) }}
 {% endmacro %}
 

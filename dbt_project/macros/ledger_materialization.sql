@@ -12,8 +12,8 @@
 
     {%- set window = open_window(target) -%}
     {%- if window.rebuild -%}
-        {%- do empty_ledger_table(target, model, window.table_exists) -%}
-    {%- elif not has_contract_shape(target, model) -%}
+        {%- do empty_ledger_table(target, model, window) -%}
+    {%- elif not window.has_contract_shape -%}
         {%- do exceptions.raise_compiler_error(
             'the table no longer has the columns of its contract: `tally dbt build --full-refresh --select ' ~ model.name ~ '+`'
         ) -%}

@@ -5,7 +5,7 @@
     create table if not exists {{ relation.include(database=false) }} ({{ (columns + constraints) | join(', ') }});
     {%- for index in node.config.get('indexes') or [] %}
     create index if not exists {{ relation.identifier ~ '_' ~ index['columns'] | join('_') }}
-        on {{ relation.include(database=false) }} ({{ index['columns'] | join(', ') }});
+        on {{ relation.include(database=false) }} using {{ index.get('type', 'btree') }} ({{ index['columns'] | join(', ') }});
     {%- endfor %}
 {% endmacro %}
 
@@ -19,16 +19,20 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Whether the table has the columns, in name, order and type, that the contract declares. -#}
-{% macro has_contract_shape(relation, node) %}
-    {%- set found = get_column_schema_from_query('select * from ' ~ relation) -%}
-    {%- set declared = get_column_schema_from_query(get_empty_schema_sql(node.columns)) -%}
-    {{ return(format_columns(found) == format_columns(declared)) }}
-{% endmacro %}
+{#- Whether the table has the columns, in name, order and type, that the contract declares; as an SQL expression. -#}
+{% macro has_contract_shape(relation, node) -%}
+    coalesce((
+        select array_agg(attname || ' ' || atttypid::regtype order by attnum)
+        from pg_attribute
+        where attrelid = to_regclass('{{ relation.include(database=false) }}') and attnum > 0 and not attisdropped
+    ) = array[
+        {%- for column in node.columns.values() %}'{{ column.name }} ' || '{{ column.data_type }}'::regtype{{ ', ' if not loop.last }}{% endfor -%}
+    ], false)
+{%- endmacro %}
 
 {#- An empty table for a rebuild: truncated when its shape is right, so that the views on it stay. -#}
-{% macro empty_ledger_table(relation, node, table_exists) %}
-    {%- if table_exists and has_contract_shape(relation, node) -%}
+{% macro empty_ledger_table(relation, node, window) %}
+    {%- if window.table_exists and window.has_contract_shape -%}
         {%- call statement('empty') -%} truncate {{ relation }} {%- endcall -%}
     {%- else -%}
         {%- call statement('create') -%}

@@ -1,11 +1,21 @@
 {{ config(on_conflict='replace') }}
 
--- What just landed is beyond the planner's statistics: one sort, then aggregation, and one probe of the primary key per counter for
--- what is known of it. What needs every value of the period looks only at the touched counters of such a metric.
+-- What just landed is beyond the planner's statistics: one sort, then aggregation, and one probe of the primary key per counter
+-- for what is known of it. What needs every value of the period looks only at the touched counters of such a metric.
 with counted_events as (
 
     select
-        *,
+        tenant_id,
+        customer_ref,
+        metric,
+        period_start,
+        period_end,
+        closes_at,
+        event_time,
+        landed_at,
+        seq,
+        xid,
+        quantity,
         row_number() over (
             partition by tenant_id, customer_ref, metric, period_start
             order by event_time desc, landed_at desc, seq desc

@@ -91,7 +91,8 @@ select
     null as quantity_max,
     carried.last_quantity,
     carried.period_start as last_event_time,
-    carried.last_quantity * trim_scale(extract(epoch from carried.period_end - carried.period_start) * 1000000) as unit_microseconds,
+    carried.last_quantity * trim_scale(extract(epoch from carried.period_end - carried.period_start) * 1000000)
+        as unit_microseconds,
     carried.last_quantity as opening_quantity,
     true as is_carried,
     carried.newest_xid

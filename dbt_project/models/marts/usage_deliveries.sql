@@ -1,33 +1,53 @@
 {{ config(on_conflict='replace') }}
 
-with fresh as (
+with deliveries as (
 
     select
-        first_delivery.tenant_id,
-        first_delivery.customer_ref,
-        first_delivery.metric,
-        first_delivery.period_start,
-        max(first_delivery.period_end) as period_end,
-        count(*) as deliveries,
-        count(*) filter (where is_first.delivery) as events,
-        count(*) filter (where not is_first.delivery and delivery.payload_hash = first_delivery.payload_hash) as duplicates,
-        count(*) filter (where not is_first.delivery and delivery.payload_hash <> first_delivery.payload_hash) as conflicts,
-        count(*) filter (where is_first.delivery and first_delivery.outcome = 'late') as late_events,
-        count(*) filter (where is_first.delivery and first_delivery.outcome = 'counted') as counted_events,
-        count(*) filter (where is_first.delivery and first_delivery.outcome not in ('late', 'counted')) as left_out_events
+        delivery.tenant_id,
+        coalesce(own_event.customer_ref, earlier_event.customer_ref) as customer_ref,
+        coalesce(own_event.metric, earlier_event.metric) as metric,
+        coalesce(own_event.period_start, earlier_event.period_start) as period_start,
+        coalesce(own_event.period_end, earlier_event.period_end) as period_end,
+        case
+            when own_event.seq is not null then own_event.outcome
+            when delivery.payload_hash = earlier_event.payload_hash then 'duplicate'
+            else 'conflict'
+        end as became
     from {{ ref('stg_usage_events') }} as delivery
-    -- The limit keeps this one probe of the primary key per delivery, whatever the planner guesses: never a scan of history.
-    cross join lateral (
+    -- Almost every delivery is its event's first: joining the two windows finds those at once.
+    left join {{ ref('int_usage_events_deduplicated') }} as own_event
+        on delivery.xid = own_event.xid
+        and delivery.seq = own_event.seq
+        and {{ landed_in_window('own_event') }}
+    -- The limit keeps this one probe of the primary key per repeat, whatever the planner guesses: never a scan of history.
+    left join lateral (
         select *
         from {{ ref('int_usage_events_deduplicated') }} as event
-        where event.tenant_id = delivery.tenant_id
+        where own_event.seq is null
+            and event.tenant_id = delivery.tenant_id
             and event.idempotency_key = delivery.idempotency_key
         limit 1
-    ) as first_delivery
-    cross join lateral (
-        select (delivery.xid, delivery.seq) = (first_delivery.xid, first_delivery.seq) as delivery
-    ) as is_first
+    ) as earlier_event on true
     where {{ landed_in_window('delivery') }}
+
+),
+
+fresh as (
+
+    select
+        tenant_id,
+        customer_ref,
+        metric,
+        period_start,
+        max(period_end) as period_end,
+        count(*) as deliveries,
+        count(*) filter (where became not in ('duplicate', 'conflict')) as events,
+        count(*) filter (where became = 'duplicate') as duplicates,
+        count(*) filter (where became = 'conflict') as conflicts,
+        count(*) filter (where became = 'late') as late_events,
+        count(*) filter (where became = 'counted') as counted_events,
+        count(*) filter (where became not in ('duplicate', 'conflict', 'late', 'counted')) as left_out_events
+    from deliveries
     group by 1, 2, 3, 4
 
 )

@@ -3,26 +3,36 @@
 with counted_events as (
 
     select
-        event.*,
-        coalesce(event.dimensions, '{}') as broken_down_by,
+        event.tenant_id,
+        event.customer_ref,
+        event.metric,
+        event.period_start,
         -- The hour on the tenant's wall clock; zones are not all whole hours from UTC.
-        event.event_time - (wall_clock.time - date_trunc('hour', wall_clock.time)) as hour_start,
-        row_number() over (
-            partition by
-                event.tenant_id,
-                event.customer_ref,
-                event.metric,
-                event.period_start,
-                event.event_time - (wall_clock.time - date_trunc('hour', wall_clock.time)),
-                coalesce(event.dimensions, '{}')
-            order by event.event_time desc, event.landed_at desc, event.seq desc
-        ) = 1 as is_last
+        date_trunc('hour', event.event_time, coalesce(tenant.time_zone, 'UTC')) as hour_start,
+        coalesce(event.dimensions, '{}') as dimensions,
+        event.quantity,
+        event.event_time,
+        event.landed_at,
+        event.seq
     from {{ ref('int_usage_events_deduplicated') }} as event
     left join {{ ref('stg_tenants') }} as tenant
         on event.tenant_id = tenant.tenant_id
-    cross join lateral (select event.event_time at time zone coalesce(tenant.time_zone, 'UTC') as time) as wall_clock
     where {{ landed_in_window('event') }}
         and event.outcome = 'counted'
+    -- Kept a step of its own: the planner would work the hour out again wherever it is named.
+    offset 0
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by tenant_id, customer_ref, metric, period_start, hour_start, dimensions
+            order by event_time desc, landed_at desc, seq desc
+        ) = 1 as is_last
+    from counted_events
 
 ),
 
@@ -34,7 +44,7 @@ fresh as (
         metric,
         period_start,
         hour_start,
-        broken_down_by as dimensions,
+        dimensions,
         count(*) as event_count,
         sum(quantity) as quantity_sum,
         min(quantity) as quantity_min,
@@ -43,7 +53,7 @@ fresh as (
         max(event_time) filter (where is_last) as last_event_time,
         max(landed_at) filter (where is_last) as last_landed_at,
         max(seq) filter (where is_last) as last_seq
-    from counted_events
+    from ranked
     group by 1, 2, 3, 4, 5, 6
 
 )

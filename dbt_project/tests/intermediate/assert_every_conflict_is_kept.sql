@@ -19,4 +19,5 @@ select
     conflicts.payload_hash is null as is_missing
 from (select *, true as differs from differing) as differing
 full join {{ ref('int_usage_events_conflicts') }} as conflicts using (tenant_id, idempotency_key, xid, seq)
-where differing.differs is null or conflicts.payload_hash is null
+where (differing.differs is null or conflicts.payload_hash is null)
+    and not {{ landed_on_detached_day('conflicts.landed_at') }}

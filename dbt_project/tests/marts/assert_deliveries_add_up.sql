@@ -1,4 +1,4 @@
--- Rule: per tenant and landing day, deliveries = events + duplicates + conflicts; and over all days what the counters' deliveries say.
+-- Rule: per tenant and landing day, deliveries = events + duplicates + conflicts; over all days, those of the counters.
 -- Relies on it: the reconciliation's first columns. At stake: a delivery that became neither usage, nor a repeat, nor a conflict.
 with landed as (
 
@@ -46,7 +46,12 @@ over_all_days as (
         sum(events) as events,
         sum(duplicates) as duplicates,
         sum(conflicts) as conflicts
-    from landed
+    from (
+        select tenant_id, deliveries, events, duplicates, conflicts from landed
+        union all
+        -- Days whose landed rows are archived, as they were when they went.
+        select tenant_id, deliveries, events, duplicates, conflicts from {{ source('tally', 'detached_deliveries') }}
+    ) as landed_or_archived
     group by tenant_id
 
 )

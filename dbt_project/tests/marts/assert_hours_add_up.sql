@@ -39,3 +39,10 @@ full join {{ ref('int_usage_counters') }} as counters using (tenant_id, customer
 where (added.event_count, added.quantity_sum, added.quantity_min, added.quantity_max)
     is distinct from (counters.event_count, counters.quantity_sum, counters.quantity_min, counters.quantity_max)
     and (select holds from same_moment)
+    -- Hours of periods long closed may have been deleted.
+    and not exists (
+        select 1
+        from {{ source('tally', 'deleted_hours') }} as deleted
+        where deleted.tenant_id = counters.tenant_id
+            and counters.period_end <= deleted.up_to
+    )

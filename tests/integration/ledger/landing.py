@@ -46,28 +46,35 @@ _LAND = """
 """
 
 
-def declare(connection: psycopg.Connection) -> None:
-    """The tenant `newark` in New York's zone, with one meter per aggregation, a `scaled` one that uses the rest, and a window of 48 hours."""
+def declare(
+    connection: psycopg.Connection,
+    tenant: str = "newark",
+    zone: str = "America/New_York",
+    calendar_period: str = "month",
+) -> None:
+    """A tenant with one meter per aggregation, a `scaled` one that uses the rest, and a lateness window of 48 hours."""
     connection.execute(
-        "insert into tally.tenants (tenant_id, name, time_zone) values ('newark', 'Newark', 'America/New_York')"
+        "insert into tally.tenants (tenant_id, name, time_zone, calendar_period) values (%s, initcap(%s), %s, %s)",
+        (tenant, tenant, zone, calendar_period),
     )
     connection.execute(
         """
         insert into tally.meters (tenant_id, metric, aggregation, property, percentile, time_unit)
         select
-            'newark', m, m,
+            %s, m, m,
             case when m = 'unique' then 'user' end,
             case when m = 'percentile' then 0.95 end,
             case when m = 'time_weighted_sum' then 'hour' end
         from unnest(%s::text[]) as m
         """,
-        (list(AGGREGATIONS),),
+        (tenant, list(AGGREGATIONS)),
     )
     connection.execute(
         """
         insert into tally.meters (tenant_id, metric, aggregation, property, divide_by, filter, dimensions)
-        values ('newark', 'scaled', 'sum', 'bytes', 1000, '{"region": ["eu", "us"]}', '{region,model}')
-        """
+        values (%s, 'scaled', 'sum', 'bytes', 1000, '{"region": ["eu", "us"]}', '{region,model}')
+        """,
+        (tenant,),
     )
 
 

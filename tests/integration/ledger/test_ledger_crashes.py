@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from landing import JANUARY, LEDGER_TABLES, Delivery, contents, land
+from landing import AGGREGATIONS, JANUARY, LEDGER_TABLES, Delivery, contents, land
 
 from tally.database import connect
 from tally.ledger import Ledger
@@ -71,7 +71,10 @@ def deliveries(seed: int) -> list[Delivery]:
     moments = [JANUARY[0] + timedelta(days=9), JANUARY[1] + timedelta(hours=50)]
     return [
         Delivery(
-            f"k{chance.randint(0, 400)}", metric=chance.choice(["sum", "max", "last"]), landed_at=chance.choice(moments)
+            f"k{chance.randint(0, 400)}",
+            metric=chance.choice(AGGREGATIONS),
+            landed_at=chance.choice(moments),
+            properties=f'{{"user": {chance.randint(0, 20)}}}',
         )
         for _ in range(200)
     ]

@@ -1,6 +1,7 @@
 """A tick reads what landed since, once; refuses what it must; and never runs beside another."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_an_event_counts_iff_it_landed_before_closes_at(ledger: Ledger, database
     ledger.tick()
     assert value(database) == 1
     assert database.execute("select idempotency_key from ledger.int_usage_events_late").fetchall() == [("outside",)]
+
+
+def test_a_conflict_with_an_event_that_measures_nothing_does_not_stop_the_ledger(
+    ledger: Ledger, database: psycopg.Connection
+) -> None:
+    first = Delivery("a", metric="scaled", properties='{"region": "eu", "bytes": "many"}')
+    land(database, [first, replace(first, properties='{"region": "eu", "bytes": 5}')])
+    ledger.tick()
+    conflicts = "select idempotency_key, first_quantity from ledger.int_usage_events_conflicts"
+    assert database.execute(conflicts).fetchall() == [("a", None)]
 
 
 def test_a_meter_changed_after_the_fact_leaves_dated_events_alone(ledger: Ledger, database: psycopg.Connection) -> None:

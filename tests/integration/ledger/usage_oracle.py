@@ -3,19 +3,20 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
-from fractions import Fraction
-from math import ceil
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from landing import AGGREGATIONS, Delivery
+from oracle_values import Reading, exact_sum, gauge_value, in_order, value_of
 
-ZONE = ZoneInfo("America/New_York")
 WINDOW = timedelta(hours=48)
 REGIONS = ("eu", "us")
-Period = tuple[datetime, datetime]
-CounterKey = tuple[str, str, datetime]
+# (start, end, end of the whole billing period of which it may be a segment)
+Period = tuple[datetime, datetime, datetime]
+# (tenant, customer)
+Customer = tuple[str, str]
+CounterKey = tuple[str, str, str, datetime]
 
 
 @dataclass(frozen=True)
@@ -27,25 +28,52 @@ class Landed:
     seq: int
 
 
+@dataclass(frozen=True)
+class World:
+    """What is known beside the deliveries: zones and calendars of tenants, periods of customers, what is booked."""
+
+    zones: dict[str, tuple[ZoneInfo, str]]
+    periods: dict[Customer, list[Period]]
+    now: datetime
+    booked: dict[CounterKey, Decimal] = field(default_factory=dict)
+
+
 @dataclass
 class Expected:
     """The ledger's contents, in the shape that the test reads them in."""
 
     counters: dict[CounterKey, tuple[Any, ...]] = field(default_factory=dict)
     deliveries: dict[CounterKey, tuple[int, ...]] = field(default_factory=dict)
-    conflicts: set[tuple[str, int]] = field(default_factory=set)
-    late: set[str] = field(default_factory=set)
+    conflicts: set[tuple[str, str, int]] = field(default_factory=set)
+    late: set[tuple[str, str]] = field(default_factory=set)
     days: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
 
 
-def calendar_month(moment: datetime) -> Period:
-    """The month of `moment` on New York's wall calendar."""
-    local = moment.astimezone(ZONE)
-    following = (local.year + local.month // 12, local.month % 12 + 1)
-    return (
-        datetime(local.year, local.month, 1, tzinfo=ZONE).astimezone(UTC),
-        datetime(*following, 1, tzinfo=ZONE).astimezone(UTC),
-    )
+def calendar_period(moment: datetime, zone: ZoneInfo, unit: str) -> tuple[datetime, datetime]:
+    """The day, the week from Monday or the month of `moment` on the zone's wall calendar."""
+    day = moment.astimezone(zone).date()
+    if unit == "month":
+        first = day.replace(day=1)
+        following = (first + timedelta(days=31)).replace(day=1)
+    else:
+        first = day - timedelta(days=day.weekday() if unit == "week" else 0)
+        following = first + timedelta(days=7 if unit == "week" else 1)
+    # A midnight that comes twice is the first one (fold=0); one that never comes is the moment the clock skipped it.
+    start, end = (datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC) for at in (first, following))
+    return start, end
+
+
+def period_at(world: World, customer: Customer, moment: datetime) -> Period:
+    """The customer's own period that holds the moment; else the tenant's calendar, as far as it is free of them."""
+    start, end = calendar_period(moment, *world.zones[customer[0]])
+    for known in world.periods.get(customer, []):
+        if known[0] <= moment < known[1]:
+            return known
+        if known[1] <= moment:
+            start = max(start, known[1])
+        else:
+            end = min(end, known[0])
+    return start, end, end
 
 
 def same_payload(one: Delivery, other: Delivery) -> bool:
@@ -71,143 +99,98 @@ def measured(event: Delivery) -> Decimal | None:
     return Decimal(found) if isinstance(found, int | Decimal) and not isinstance(found, bool) else None
 
 
-def outcome(event: Delivery, end: datetime) -> str:
+def outcome(event: Delivery, closes_with: datetime) -> str:
     if event.metric not in (*AGGREGATIONS, "scaled"):
         return "unmetered"
     if event.metric == "scaled" and properties(event).get("region") not in REGIONS:
         return "filtered"
     if measured(event) is None or (event.metric == "unique" and "user" not in properties(event)):
         return "unmeasurable"
-    return "counted" if event.landed_at < end + WINDOW else "late"
+    return "counted" if event.landed_at < closes_with + WINDOW else "late"
 
 
-def expect(landed: list[Landed], periods: dict[str, list[Period]]) -> Expected:
+def expect(landed: list[Landed], world: World) -> Expected:
     """Judge the deliveries in the order of (xid, seq)."""
-    first: dict[str, Landed] = {}
-    counted: dict[CounterKey, list[Landed]] = {}
+    first: dict[tuple[str, str], Landed] = {}
+    counted: dict[CounterKey, list[Reading]] = {}
     counts: dict[CounterKey, list[int]] = {}
+    ends: dict[CounterKey, datetime] = {}
     expected = Expected()
     for arrival in sorted(landed, key=lambda row: (row.xid, row.seq)):
-        winner = first.setdefault(arrival.delivery.key, arrival)
+        winner = first.setdefault((arrival.delivery.tenant, arrival.delivery.key), arrival)
         event = winner.delivery
-        start, end = period_of(event, periods)
-        key = (event.customer, event.metric, start)
+        start, end, closes_with = period_at(world, (event.tenant, event.customer), event.event_time)
+        key = (event.tenant, event.customer, event.metric, start)
+        ends[key] = end
         count = counts.setdefault(key, [0, 0, 0, 0, 0, 0, 0])
         count[0] += 1
         if winner is not arrival:
             conflict = not same_payload(event, arrival.delivery)
             count[3 if conflict else 2] += 1
             if conflict:
-                expected.conflicts.add((event.key, arrival.seq))
+                expected.conflicts.add((event.tenant, event.key, arrival.seq))
             continue
         count[1] += 1
-        became = outcome(event, end)
+        became = outcome(event, closes_with)
         count[{"late": 4, "counted": 5}.get(became, 6)] += 1
         if became == "counted":
-            counted.setdefault(key, []).append(arrival)
+            quantity = measured(event)
+            assert quantity is not None
+            found = properties(event)
+            reading = Reading(event.event_time, event.landed_at, arrival.seq, quantity, found.get("user"))
+            counted.setdefault(key, []).append(reading)
+            add_day(expected, world, event, quantity, found)
         elif became == "late":
-            expected.late.add(event.key)
+            expected.late.add((event.tenant, event.key))
     expected.deliveries = {key: tuple(count) for key, count in counts.items()}
-    ends = {(row.delivery.customer, period_of(row.delivery, periods)) for row in landed}
-    end_of = {(customer, start): end for customer, (start, end) in ends}
-    for key in sorted(counted):
-        expected.counters[key] = counter(key, counted, end_of[key[0], key[2]])
-        add_days(expected, key, counted[key])
+    for key, events in counted.items():
+        expected.counters[key] = counter(key, events)
+    hold_gauges(expected, world, counted, ends)
+    book(expected, world)
     return expected
 
 
-def period_of(event: Delivery, periods: dict[str, list[Period]]) -> Period:
-    """The customer's own period that holds the event; else the calendar month, as far as it is free of them."""
-    start, end = calendar_month(event.event_time)
-    for known_start, known_end in periods.get(event.customer, []):
-        if known_start <= event.event_time < known_end:
-            return known_start, known_end
-        if known_end <= event.event_time:
-            start = max(start, known_end)
-        else:
-            end = min(end, known_start)
-    return start, end
+def counter(key: CounterKey, events: list[Reading]) -> tuple[Any, ...]:
+    """(event_count, sum, min, max, last quantity, value from events, adjustment, value)."""
+    quantities = [event.quantity for event in events]
+    last = max(events, key=in_order).quantity
+    value = None if key[2] == "time_weighted_sum" else value_of(key[2], events)
+    return (len(events), exact_sum(quantities), min(quantities), max(quantities), last, value, Decimal(0), value)
 
 
-def counter(key: CounterKey, counted: dict[CounterKey, list[Landed]], end: datetime) -> tuple[Any, ...]:
-    """(event_count, sum, min, max, last quantity, value from events)."""
-    events = counted[key]
-    quantities = [quantity_of(event) for event in events]
-    metric = key[1]
-    value: Decimal | Fraction
-    if metric == "time_weighted_sum":
-        value = rounded(held(key, counted, end))
-    elif metric == "scaled":
-        value = rounded(Fraction(sum(quantities)) / 1000)
-    else:
-        value = aggregate(metric, events)
-    return (len(events), exact_sum(quantities), min(quantities), max(quantities), last_of(events), value)
+def hold_gauges(
+    expected: Expected, world: World, counted: dict[CounterKey, list[Reading]], ends: dict[CounterKey, datetime]
+) -> None:
+    """Walk each gauge from period to period: what it last read holds on, also where nothing was read."""
+    gauges = {key[:3] for key in counted if key[2] == "time_weighted_sum"}
+    for tenant, customer, metric in gauges:
+        starts = sorted(key[3] for key in counted if key[:3] == (tenant, customer, metric))
+        held = Decimal(0)
+        for start, following in zip(starts, [*starts[1:], world.now], strict=True):
+            key = (tenant, customer, metric, start)
+            value = gauge_value(held, start, ends[key], counted[key])
+            expected.counters[key] = (*expected.counters[key][:5], value, Decimal(0), value)
+            held = max(counted[key], key=in_order).quantity
+            moment = ends[key]
+            while held and moment < following:
+                begin, end, _ = period_at(world, (tenant, customer), moment)
+                value = gauge_value(held, begin, end, [])
+                carried = (0, Decimal(0), None, None, held, value, Decimal(0), value)
+                expected.counters[tenant, customer, metric, begin] = carried
+                moment = end
 
 
-def aggregate(metric: str, events: list[Landed]) -> Decimal:
-    """The value of everything that adds up from events alone."""
-    quantities = sorted(quantity_of(event) for event in events)
-    if metric == "count":
-        return Decimal(len(events))
-    if metric == "unique":
-        return Decimal(len({properties(event.delivery)["user"] for event in events}))
-    if metric == "average":
-        return rounded(Fraction(exact_sum(quantities)) / len(quantities))
-    if metric == "percentile":
-        return quantities[ceil(Fraction(95, 100) * len(quantities)) - 1]
-    return {"sum": exact_sum(quantities), "min": quantities[0], "max": quantities[-1], "last": last_of(events)}[metric]
+def book(expected: Expected, world: World) -> None:
+    """Adjustments are part of the counter they were booked into, and make one where none is."""
+    for key, amount in world.booked.items():
+        found = expected.counters.get(key, (0, Decimal(0), None, None, None, Decimal(0), Decimal(0), Decimal(0)))
+        expected.counters[key] = (*found[:6], amount, exact_sum([found[5], amount]))
 
 
-def held(key: CounterKey, counted: dict[CounterKey, list[Landed]], end: datetime) -> Fraction:
-    """Quantity times hours over the period: each reading until the next, the first from what was held before."""
-    customer, metric, start = key
-    earlier = [other for other in counted if other[:2] == (customer, metric) and other[2] < start]
-    holds = Fraction(last_of(counted[max(earlier)])) if earlier else Fraction(0)
-    total, since = Fraction(0), start
-    for event in sorted(counted[key], key=in_order):
-        total += holds * hours(event.delivery.event_time - since)
-        holds, since = Fraction(quantity_of(event)), event.delivery.event_time
-    return total + holds * hours(end - since)
-
-
-def hours(span: timedelta) -> Fraction:
-    return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
-
-
-def in_order(event: Landed) -> tuple[datetime, datetime, int]:
-    return event.delivery.event_time, event.delivery.landed_at, event.seq
-
-
-def last_of(events: list[Landed]) -> Decimal:
-    return quantity_of(max(events, key=in_order))
-
-
-def quantity_of(event: Landed) -> Decimal:
-    quantity = measured(event.delivery)
-    assert quantity is not None
-    return quantity
-
-
-def exact_sum(quantities: list[Decimal]) -> Decimal:
-    with localcontext(Context(prec=100)):
-        return sum(quantities, Decimal(0))
-
-
-def rounded(exact: Fraction) -> Decimal:
-    """To 12 decimals and 15 digits, half away from zero."""
-    whole = len(str(abs(exact.numerator) // exact.denominator))
-    places = max(0, min(12, 15 - whole))
-    with localcontext(Context(prec=200)):
-        quotient = Decimal(exact.numerator) / Decimal(exact.denominator)
-        return quotient.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-
-
-def add_days(expected: Expected, key: CounterKey, events: list[Landed]) -> None:
-    """Break a counter down by New York's days and the meter's dimensions; days of two periods add up."""
-    customer, metric, _ = key
-    for event in events:
-        found = properties(event.delivery) if metric == "scaled" else {}
-        dimensions = (found.get("region", ""), found.get("model", "")) if metric == "scaled" else ()
-        day = (customer, metric, event.delivery.event_time.astimezone(ZONE).date(), dimensions)
-        count, total = expected.days.get(day, (0, Decimal(0)))
-        expected.days[day] = (count + 1, exact_sum([total, quantity_of(event)]))
+def add_day(expected: Expected, world: World, event: Delivery, quantity: Decimal, found: dict[str, Any]) -> None:
+    """Break usage down by the tenant's days and the meter's dimensions; days of two periods add up."""
+    dimensions = (found.get("region", ""), found.get("model", "")) if event.metric == "scaled" else ()
+    date = event.event_time.astimezone(world.zones[event.tenant][0]).date()
+    day = (event.tenant, event.customer, event.metric, date, dimensions)
+    count, total = expected.days.get(day, (0, Decimal(0)))
+    expected.days[day] = (count + 1, exact_sum([total, quantity]))
