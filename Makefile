@@ -6,7 +6,7 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-browser bench-ingest bench-pricing check lint fix lock clean
+.PHONY: help setup demo up down test test-browser bench-ingest bench-ledger bench-pricing check lint fix lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,12 +45,16 @@ check: $(SETUP) lint  ## Lint, types and the import contract
 lint: $(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
 fix: $(SETUP)  ## Format and mend what can be mended
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench-ingest: $(SETUP)  ## How fast the door is, against limits of this machine (20 minutes)
 	@$(BIN)/python -m tests.benchmarks.bench_ingest $(BENCH)
+
+bench-ledger: $(SETUP)  ## What keeping counters right costs, against limits of this machine (20 minutes)
+	@$(BIN)/python -m tests.benchmarks.bench_ledger $(BENCH)
 
 bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
 	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 
+from tally.loop_heartbeat import LoopState, loop_state
+
 TICK_LAG_LIMIT = timedelta(minutes=5)
 
 _LANDED = """
@@ -37,11 +39,16 @@ select verdict, count(*) from marts.reconciliation_lines where tenant_id = %(ten
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """One screen. Times are UTC; None is "nothing of the kind yet". `wrong` is empty when all is well."""
+    """One screen. Times are UTC; None is "nothing of the kind yet". `wrong` is empty when all is well.
+
+    `lag`: the age of the oldest landed row that is not counted yet. `loop`: of all tenants, None where none ever ran.
+    """
 
     last_landed_at: datetime | None
     rows_waiting: int
     oldest_waiting_at: datetime | None
+    lag: timedelta | None
+    loop: LoopState | None
     counters: int
     events_counted: int
     late_events: int
@@ -65,17 +72,39 @@ def pipeline_status(connection: psycopg.Connection, tenant_id: str, now: datetim
     [(oldest_open,)] = rows(_OLDEST_OPEN_INTENT)
     intents = dict(rows(_INTENTS))
     lines = dict(rows(_LINES)) if built else {}
-    wrong = tuple(_wrong(intents, lines, conflicts, oldest_waiting, now))
+    lag = None if oldest_waiting is None else now - oldest_waiting
+    loop = loop_state(connection)
+    wrong = (*_wrong_with_the_loop(loop, lag), *_wrong(intents, lines, conflicts))
     return PipelineStatus(
-        last_landed_at, waiting, oldest_waiting, counters, events, late, conflicts, intents, oldest_open, lines, wrong
+        last_landed_at,
+        waiting,
+        oldest_waiting,
+        lag,
+        loop,
+        counters,
+        events,
+        late,
+        conflicts,
+        intents,
+        oldest_open,
+        lines,
+        wrong,
     )
 
 
-def _wrong(
-    intents: Mapping[str, int], lines: Mapping[str, int], conflicts: int, oldest_waiting: datetime | None, now: datetime
-) -> Iterator[str]:
-    if oldest_waiting is not None and now - oldest_waiting > TICK_LAG_LIMIT:
-        yield f"deliveries wait since {oldest_waiting:%Y-%m-%d %H:%M:%S}Z: is the ledger ticking? `tally tick`"
+def _wrong_with_the_loop(loop: LoopState | None, lag: timedelta | None) -> Iterator[str]:
+    if loop is not None and loop.died:
+        since = f"{loop.beat_at:%Y-%m-%d %H:%M:%S}Z"
+        yield f"the loop ({loop.process}) died, last heard of at {since}: `tally up` or `tally loop` starts it"
+    if loop is not None and loop.is_running and loop.failures:
+        yield f"the loop ({loop.process}) failed {loop.failures} times in a row: {loop.last_error}"
+    if lag is not None and lag > TICK_LAG_LIMIT:
+        is_running = loop is not None and loop.is_running
+        then = "the loop runs, see its log" if is_running else "no loop runs, `tally up` or `tally tick`"
+        yield f"the oldest delivery that is not counted waits for {lag}, longer than {TICK_LAG_LIMIT}: {then}"
+
+
+def _wrong(intents: Mapping[str, int], lines: Mapping[str, int], conflicts: int) -> Iterator[str]:
     if intents.get("disputed"):
         yield f"{intents['disputed']} push intents are disputed and wait for a person: RECONCILIATION.md"
     if intents.get("refused"):

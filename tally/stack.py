@@ -9,6 +9,7 @@ from tally.services import Service, python_module
 from tally.settings import Settings
 
 CODE_LOCATION = ("-m", "dagster_project.definitions")
+LOOP_COMMAND = python_module("dagster_project.loop")
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
@@ -26,6 +27,7 @@ def services(settings: Settings) -> list[Service]:
     dagster = f"http://{settings.dagster_host}:{settings.dagster_port}"
     listed = [
         door_service(settings),
+        Service("loop", LOOP_COMMAND),
         Service("dagster-webserver", dagster_command(settings, "webserver"), f"{dagster}/server_info"),
         Service("dagster-daemon", dagster_command(settings, "daemon")),
     ]

@@ -89,7 +89,7 @@ def test_the_lock_file_pins_every_declared_dependency() -> None:
 def test_the_compose_file_describes_what_production_needs() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]
-    assert set(services) == {"postgres", "migrate", "ingest", "dagster-webserver", "dagster-daemon"}
+    assert set(services) == {"postgres", "migrate", "ingest", "loop", "dagster-webserver", "dagster-daemon"}
     lasting = {name: service for name, service in services.items() if name != "migrate"}
     assert [name for name, service in lasting.items() if "healthcheck" not in service] == []
     published = chain.from_iterable(service.get("ports", []) for service in services.values())

@@ -7,16 +7,25 @@ from dagster_project.defs.ledger.assets import ledger_models
 from dagster_project.defs.push.assets import NOTHING_WAITS, PUSH_INTENTS
 
 TICK = "tick"
+PUSH = "push"
 RECONCILE = "reconcile"
 SYNC = "sync"
 VERIFY_LEDGER = "verify_ledger"
 
+_PUSH = dg.AssetSelection.assets(PUSH_INTENTS).without_checks() | dg.AssetSelection.checks(
+    dg.AssetCheckKey(PUSH_INTENTS, NOTHING_WAITS)
+)
+
 # A tick's cost follows the newly landed rows. The ledger's tests read history, so they have a job of their own.
 tick = dg.define_asset_job(
     TICK,
-    dg.AssetSelection.assets(*ledger_models.keys, PUSH_INTENTS).without_checks()
-    | dg.AssetSelection.checks(dg.AssetCheckKey(PUSH_INTENTS, NOTHING_WAITS)),
-    description="Count what has landed, then send Stripe the differences. Started by the sensor landed_rows.",
+    dg.AssetSelection.assets(*ledger_models.keys).without_checks() | _PUSH,
+    description="Count what has landed, then send Stripe the differences. The sensor starts it where no loop runs.",
+)
+push = dg.define_asset_job(
+    PUSH,
+    _PUSH,
+    description="Send Stripe the differences of what the loop has counted. Started by the sensor landed_rows.",
 )
 sync = dg.define_asset_job(
     SYNC,

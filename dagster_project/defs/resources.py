@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 
 import dagster as dg
@@ -50,6 +51,11 @@ class Tally:
         """Whether there is a Stripe to talk to; without one the counters go on and nothing is sent."""
         key = self.settings.stripe_api_key
         return key is not None and key.get_secret_value() != ""
+
+    @property
+    def push_at_most_every(self) -> timedelta:
+        """The least time between two pushes that a sensor starts."""
+        return timedelta(seconds=self.settings.push_seconds)
 
     def ledger(self) -> Ledger:
         """This process's ledger: its dbt manifest is parsed once and kept."""

@@ -9,18 +9,28 @@ import typer
 from rich.console import Console
 
 from tally.cli import (
+    adjustments,
     apply,
+    backup,
+    conflicts,
+    counters,
     dagster,
     dbt,
     decide,
     demo,
     env,
+    explain,
     import_,
     keys,
     ledger,
+    loop,
     migrate,
+    periods,
+    price,
     push,
     reconcile,
+    replay,
+    retention,
     stack,
     status,
     sync,
@@ -44,11 +54,22 @@ app.command("migrate")(migrate.migrate)
 app.command("apply")(apply.apply)
 app.add_typer(keys.app, name="keys")
 app.command("sync")(sync.sync)
+app.add_typer(periods.app, name="periods")
 app.command("import", context_settings=_PASS_THROUGH)(import_.import_)
 app.command("tick")(ledger.tick)
+app.command("loop")(loop.loop)
 app.command("push")(push.push)
 app.command("decide")(decide.decide)
+app.add_typer(adjustments.app, name="adjustments")
+app.add_typer(conflicts.app, name="conflicts")
+app.command("explain")(explain.explain)
+app.add_typer(counters.app, name="counters")
 app.command("reconcile")(reconcile.reconcile)
+app.command("replay")(replay.replay)
+app.command("price")(price.price)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("retention")(retention.retention)
 app.command("env")(env.env)
 app.command("dagster")(dagster.dagster)
 app.command("dbt", context_settings=_PASS_THROUGH)(dbt.dbt)

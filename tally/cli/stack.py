@@ -19,7 +19,7 @@ DemoFlag = Annotated[bool, typer.Option("--demo", help="On the demo's data, as t
 
 
 def up(demo: DemoFlag = False) -> None:
-    """Start the ingest door, the local Stripe (unless STRIPE_API_KEY is set) and Dagster; Ctrl-C stops them."""
+    """Start the door, the ledger's loop, Dagster and (unless STRIPE_API_KEY is set) the local Stripe; Ctrl-C stops."""
     settings = chosen_settings(demo)
     with connect(database_url(settings), autocommit=True) as connection:
         applied = migrations.migrate(connection)

@@ -8,6 +8,7 @@ import typer
 from tally.cli.output import JsonFlag, TenantOption, console, print_json, print_table
 from tally.cli.session import opened, tenant_meant
 from tally.clock import clock_for
+from tally.loop_heartbeat import LoopState
 from tally.pipeline_status import PipelineStatus, pipeline_status
 from tally.settings import load_settings
 
@@ -31,6 +32,8 @@ def status(tenant: TenantOption = None, as_json: JsonFlag = False) -> None:
 def _rows(found: PipelineStatus) -> Iterator[tuple[Any, ...]]:
     yield "landed", "last delivery", found.last_landed_at
     yield "", "waiting for the ledger", found.rows_waiting
+    yield "", "lag: age of the oldest", found.lag
+    yield from _loop(found.loop)
     yield "counted", "counters", found.counters
     yield "", "events in them", found.events_counted
     yield "", "late, not in them", found.late_events
@@ -39,6 +42,17 @@ def _rows(found: PipelineStatus) -> Iterator[tuple[Any, ...]]:
     yield from _by_name("intents", found.intents)
     yield "parity", "lines", sum(found.lines.values())
     yield from _by_name("lines", found.lines)
+
+
+def _loop(loop: LoopState | None) -> Iterator[tuple[Any, ...]]:
+    if loop is None:
+        yield "loop", "state", "none has run here"
+        return
+    state = "runs" if loop.is_running else "died" if loop.died else f"stopped at {loop.stopped_at:%Y-%m-%d %H:%M:%S}Z"
+    yield "loop", "state", f"{state} ({loop.process})"
+    yield "", "last tick", loop.last_tick_at
+    if loop.is_running:
+        yield "", "ticks per minute", loop.ticks_last_minute
 
 
 def _by_name(what: str, counts: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:

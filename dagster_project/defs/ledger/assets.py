@@ -1,6 +1,7 @@
 """The ledger: dbt models, run by `tally.ledger` in this process instead of by dbt's CLI (0.3 s instead of 6 s)."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 
 import dagster as dg
 from dagster_dbt import dbt_assets
@@ -9,6 +10,7 @@ from dagster_project.defs.landing.assets import USAGE_EVENTS, observed
 from dagster_project.defs.ledger.dbt import manifest, translator
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.landed_rows import landed_rows
+from tally.adjustments import propose_late_adjustments
 from tally.ledger import ModelRun
 
 model_bounds = dg.AssetSpec(
@@ -26,7 +28,8 @@ STG_USAGE_EVENTS = dg.AssetKey(["staging", "stg_usage_events"])
 @dbt_assets(
     name="ledger",
     manifest=manifest,
-    select="config.materialized:ledger stg_usage_events",
+    select="tallyledger.intermediate tallyledger.marts stg_usage_events",
+    exclude="reconciliation_totals reconciliation_lines",
     dagster_dbt_translator=translator,
 )
 def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
@@ -36,16 +39,23 @@ def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> It
     context.log_event(dg.AssetObservation(USAGE_EVENTS, metadata=observed(landed)))
     tick = tally.ledger().tick()
     context.log.info(f"{landed.waiting:,} rows waited, {tick.new_events:,} new events, {tick.seconds:.2f} s")
-    # dbt ran them in the order of their dependencies, and Dagster wants to hear of them in it.
+    with tally.connect() as connection:
+        for late in propose_late_adjustments(connection, tally.clock(connection)):
+            context.log.info(
+                f"{late.events} late events of {late.customer_ref} {late.metric} from {late.period_start:%Y-%m-%d}: "
+                f"adjustment {late.adjustment_id} over {late.amount} is {late.state}"
+            )
     facts: dict[dg.AssetKey, dict[str, dg.MetadataValue]] = {
         STG_USAGE_EVENTS: {"rows to read": dg.MetadataValue.int(landed.waiting)}
     }
     facts |= {
         dg.AssetKey(model.relation.split(".")): _facts(model) for model in tick.models if model.read_to is not None
     }
-    for key, metadata in facts.items():
+    # Dagster wants to hear of them in the order of their dependencies.
+    for key in TopologicalSorter(ledger_models.asset_deps).static_order():
         if key in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            # A view has no facts of its own: it is as new as the tables below it.
+            yield dg.MaterializeResult(asset_key=key, metadata=facts.get(key, {}))
 
 
 def _facts(model: ModelRun) -> dict[str, dg.MetadataValue]:

@@ -11,11 +11,14 @@ from decimal import Decimal
 import dagster as dg
 
 from dagster_project.defs.resources import TallyResource
+from dagster_project.lib.push_due import push_state
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
 from tally.push import DeliveryResult, Held, Planned, PlanResult, push
 
 PUSH_INTENTS = dg.AssetKey(["tally", "push_intents"])
+# What the sensor compares: metadata of the newest push, read before it planned.
+MOVED = "counted, decided, replayed to"
 NOTHING_WAITS = "nothing_waits_for_a_person"
 NO_KEY = "STRIPE_API_KEY is not set: the counters are kept, nothing is sent"
 
@@ -54,12 +57,15 @@ def push_intents(
         return
     plans, deliveries = [], []
     with tally.connect() as connection:
+        moved = push_state(connection).moved
         for tenant_id, name in billed_accounts(connection):
             with tally.stripe(name) as account:
                 planned, delivered = push(tally.settings, account, tenant_id, tally.clock(connection))
             plans.append(planned)
             deliveries.append(delivered)
-    yield dg.MaterializeResult(asset_key=PUSH_INTENTS, metadata=_sent(plans, deliveries))
+    yield dg.MaterializeResult(
+        asset_key=PUSH_INTENTS, metadata=_sent(plans, deliveries) | {MOVED: dg.MetadataValue.text(moved)}
+    )
     yield _whether_a_person_is_needed(plans, deliveries)
     if stopped := [delivery.stopped for delivery in deliveries if delivery.stopped]:
         raise dg.Failure(f"Stripe refuses this key: {'; '.join(stopped)}")

@@ -1,5 +1,6 @@
 """A month's reconciliation: the lines where the four totals stand side by side, and the report made from them."""
 
+from collections.abc import Iterator
 from itertools import chain
 
 import dagster as dg
@@ -13,6 +14,7 @@ from dagster_project.lib.tables import markdown_table
 from tally.months import bounds
 from tally.reconciliation import Report, ReportFiles, Summary, build_report, read_lines, summarize, write_report
 
+RECONCILIATION_TOTALS = dg.AssetKey(["marts", "reconciliation_totals"])
 RECONCILIATION_LINES = dg.AssetKey(["marts", "reconciliation_lines"])
 REPORT = dg.AssetKey(["reports", "reconciliation_report"])
 
@@ -24,19 +26,21 @@ _TOTALS_COLUMNS = (
 @dbt_assets(
     name="reconciliation_lines",
     manifest=manifest,
-    select="reconciliation_lines",
+    select="reconciliation_totals reconciliation_lines",
     dagster_dbt_translator=translator,
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.multi_run(1),
 )
-def reconciliation_lines(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
-    """The view is always current; a run looks at the lines of one month and keeps what it saw."""
+def reconciliation_lines(
+    context: dg.AssetExecutionContext, tally: TallyResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The views are always current; a run looks at the lines of one month and keeps what it saw."""
     month = bounds(context.partition_key)
     with tally.connect() as connection:
         tenants = [read_lines(connection, tenant_id, starting_in=month) for tenant_id in _tenants(connection)]
-    return dg.MaterializeResult(
-        asset_key=RECONCILIATION_LINES, metadata=_seen(summarize(list(chain.from_iterable(tenants))))
-    )
+    lines = list(chain.from_iterable(tenants))
+    yield dg.MaterializeResult(asset_key=RECONCILIATION_TOTALS, metadata={"lines": dg.MetadataValue.int(len(lines))})
+    yield dg.MaterializeResult(asset_key=RECONCILIATION_LINES, metadata=_seen(summarize(lines)))
 
 
 @dg.asset(

@@ -1,10 +1,11 @@
 """Stripe's side before a push: whose subscription items bill which metric, and in which periods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
+import psycopg
 
-from dagster_project.defs.resources import TallyResource
+from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
 from tally.stripe_mirror import SyncSummary
@@ -44,15 +45,27 @@ CUSTOMER_PERIODS = dg.AssetKey(["tally", "customer_periods"])
 def stripe_periods(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
     """Mirror subscriptions and their periods. Safe to repeat; what maps to nothing is listed, never dropped."""
     with tally.connect() as connection:
-        summaries = []
-        for tenant_id, name in billed_accounts(connection):
-            with tally.stripe(name) as account:
-                summaries.append(sync_subscriptions(connection, account, tenant_id, tally.clock(connection)))
-    yield dg.MaterializeResult(asset_key=SUBSCRIPTION_ITEMS, metadata=_items(summaries))
-    yield dg.MaterializeResult(asset_key=CUSTOMER_PERIODS, metadata=_periods(summaries))
+        summaries = list(read_periods(tally, connection))
+    for made in period_materializations(summaries):
+        yield dg.MaterializeResult(asset_key=made.asset_key, metadata=made.metadata)
 
 
-def _items(summaries: list[SyncSummary]) -> dict[str, dg.MetadataValue]:
+def read_periods(tally: Tally, connection: psycopg.Connection) -> Iterator[SyncSummary]:
+    """Mirror every billed account, one after the other."""
+    for tenant_id, name in billed_accounts(connection):
+        with tally.stripe(name) as account:
+            yield sync_subscriptions(connection, account, tenant_id, tally.clock(connection))
+
+
+def period_materializations(summaries: Sequence[SyncSummary]) -> list[dg.AssetMaterialization]:
+    """What the reading of every billed account made, as Dagster records it."""
+    return [
+        dg.AssetMaterialization(SUBSCRIPTION_ITEMS, metadata=_items(summaries)),
+        dg.AssetMaterialization(CUSTOMER_PERIODS, metadata=_periods(summaries)),
+    ]
+
+
+def _items(summaries: Sequence[SyncSummary]) -> dict[str, dg.MetadataValue]:
     unmapped = [thing for summary in summaries for thing in summary.unmapped]
     table = markdown_table(["in Stripe", "why"], [(thing.object_id, thing.reason) for thing in unmapped])
     return {
@@ -64,7 +77,7 @@ def _items(summaries: list[SyncSummary]) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _periods(summaries: list[SyncSummary]) -> dict[str, dg.MetadataValue]:
+def _periods(summaries: Sequence[SyncSummary]) -> dict[str, dg.MetadataValue]:
     return {
         "confirmed by Stripe": dg.MetadataValue.int(sum(summary.periods_confirmed for summary in summaries)),
         "projected": dg.MetadataValue.int(sum(summary.periods_projected for summary in summaries)),

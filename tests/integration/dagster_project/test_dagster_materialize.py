@@ -144,7 +144,9 @@ def test_every_dbt_test_runs_and_a_planted_fault_turns_its_own_red(
     sound = materializer.run("verify_ledger")
     assert sound.is_green
     assert len(sound.checks) == len(CHECKS)
-    built_connection.execute("update ledger.int_usage_counters set quantity_max = quantity_max + 1, quantity_sum = quantity_sum + 1")
+    built_connection.execute(
+        "update ledger.int_usage_counters set quantity_max = quantity_max + 1, quantity_sum = quantity_sum + 1"
+    )
     broken = materializer.run("verify_ledger")
     assert not broken.is_green
     assert {check.name for check in broken.failed_checks} == {"assert_counters_match_the_ledger"}

@@ -11,6 +11,7 @@ from orchestration import NOW, Stack, land
 from dagster_project.materialize import Materializer
 from tally.database import connect
 from tally.ledger import Ledger
+from tally.loop_heartbeat import take_loop_lock
 
 
 @pytest.fixture
@@ -149,6 +150,42 @@ def test_a_billing_period_that_nobody_knows_is_looked_up_in_stripe_first(look: L
         assert materializer.run("tick").is_green
     period = "select period_start = '2024-03-01T08:30:15Z' from marts.usage_counters"
     assert stack.one(period) is True
+
+
+def test_beside_a_loop_landed_rows_start_no_run(
+    look: Look, built_connection: psycopg.Connection, built_database_url: str
+) -> None:
+    land(built_connection, "a")
+    with connect(built_database_url, autocommit=True) as loop:
+        assert take_loop_lock(loop)
+        assert look.reason().startswith("1 rows wait and the resident loop counts them; STRIPE_API_KEY is not set")
+    assert len(look.run_keys()) == 1
+
+
+def test_beside_a_loop_what_it_counted_is_pushed_once(look: Look, stack: Stack) -> None:
+    with connect(stack.url, autocommit=True) as loop, Materializer(look.instance) as materializer:
+        assert take_loop_lock(loop)
+        assert materializer.run("sync").is_green
+        stack.land("a", quantity=5)
+        Ledger(stack.url).tick()
+        first = look()
+        assert isinstance(first, dg.SensorResult)
+        assert [request.job_name for request in first.run_requests or ()] == ["push"]
+        pushed = materializer.run("push")
+        assert pushed.is_green
+        assert list(pushed.materialized) == ["tally.push_intents"]
+        assert "no counter moved since the last push" in look.reason()
+        stack.land("b", quantity=5)
+        Ledger(stack.url).tick()
+        assert "counters moved since the last push: the next push is due at" in look.reason()
+
+
+def test_a_tick_without_a_loop_needs_no_push_of_its_own(look: Look, stack: Stack) -> None:
+    with Materializer(look.instance) as materializer:
+        assert materializer.run("sync").is_green
+        stack.land("a", quantity=5)
+        assert materializer.run("tick").is_green
+        assert "no counter moved since the last push" in look.reason()
 
 
 def test_a_tick_that_fails_is_asked_for_again_and_then_a_person_is(

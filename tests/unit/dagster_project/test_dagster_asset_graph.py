@@ -63,7 +63,12 @@ def test_a_tick_runs_no_test_that_reads_history(definitions: dg.Definitions) -> 
 
 def test_reconciliation_goes_by_months_and_the_push_does_not(assets: list[dg.AssetSpec]) -> None:
     by_month = {".".join(asset.key.path) for asset in assets if asset.partitions_def is not None}
-    assert by_month == {"tally.stripe_totals", "marts.reconciliation_lines", "reports.reconciliation_report"}
+    assert by_month == {
+        "tally.stripe_totals",
+        "marts.reconciliation_totals",
+        "marts.reconciliation_lines",
+        "reports.reconciliation_report",
+    }
 
 
 def test_months_go_on_to_the_running_one_and_everything_is_switched_on(
