@@ -140,7 +140,7 @@ select
     merged.customer_ref,
     merged.metric,
     merged.period_start,
-    merged.period_end,
+    coalesce(merged.period_end, pending.period_end) as period_end,
     trim_scale(round(valued.value - merged.value_without - approved.amount, 12)) as amount,
     merged.keys,
     merged.new_keys,
