@@ -6,7 +6,7 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-browser bench-ingest bench-ledger bench-pricing check lint fix lock clean
+.PHONY: help setup demo up down test test-browser test-thorough bench-ingest bench-ledger bench-pricing check lint fix lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: check  ## Lint, types, import contract, dbt tests and the test suite
 test-browser: $(SETUP)  ## The pages, in headless Chromium (needs the chromium command)
 	@$(BIN)/python -m pytest -m browser
 
+test-thorough: $(SETUP)  ## More seeds, orders and moments to kill at than fit the suite (20 minutes)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m thorough
+
 check: $(SETUP) lint  ## Lint, types and the import contract
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
@@ -58,6 +61,11 @@ bench-ledger: $(SETUP)  ## What keeping counters right costs, against limits of 
 
 bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
 	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)
+
+.PHONY: simulate
+simulate: $(SETUP)  ## The push ledger against SEEDS=200 seeds and every crash point; SEED=7 repeats one, with its trace
+	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(POINT),--point '$(POINT)') $(SIMULATE)
 
 lock: $(SETUP)  ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

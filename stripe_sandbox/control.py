@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from stripe_sandbox import oracle
+from stripe_sandbox.background import catch_up
 from stripe_sandbox.meter_event_application import apply_all_due
 from stripe_sandbox.sandbox import Sandbox
 from stripe_sandbox.state import Json
@@ -34,6 +35,21 @@ def routes(sandbox: Sandbox) -> list[Route]:
         sandbox.reset()
         return JSONResponse({"status": "empty"})
 
+    async def savepoint(_request: Request) -> Response:
+        sandbox.set_savepoint()
+        return JSONResponse({"status": "set"})
+
+    async def restore(_request: Request) -> Response:
+        try:
+            sandbox.back_to_savepoint()
+        except LookupError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        return JSONResponse({"status": "restored"})
+
+    async def caught_up(_request: Request) -> Response:
+        await catch_up(sandbox)
+        return JSONResponse({"status": "caught up"})
+
     async def health(_request: Request) -> Response:
         error = sandbox.background_error
         return JSONResponse(
@@ -57,6 +73,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/settings", settings, methods=["GET", "POST"]),
         Route("/_sandbox/failures", failures, methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/reset", reset, methods=["POST"]),
+        Route("/_sandbox/savepoint", savepoint, methods=["POST"]),
+        Route("/_sandbox/restore", restore, methods=["POST"]),
+        Route("/_sandbox/catch_up", caught_up, methods=["POST"]),
         Route("/_sandbox/health", health),
         Route("/_sandbox/oracle/meter_events", ledger(oracle.meter_events)),
         Route("/_sandbox/oracle/totals", ledger(oracle.totals)),

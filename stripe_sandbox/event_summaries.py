@@ -27,7 +27,8 @@ def list_(workspace: Workspace, parameters: Json, meter_id: str) -> Json:
         windows.reverse()  # newest first, like every list
     rows = []
     for begin, finish in windows:
-        value = usage.aggregate(meter, usage.applied(workspace, meter, customer, begin, finish + last_second))
+        points = usage.applied(workspace, meter, customer, begin, finish + last_second)
+        value = usage.aggregate(meter, points[: max(0, len(points) - workspace.unseen_events)])
         if value is None and not workspace.settings.summary_rows_when_empty:
             continue
         rows.append(

@@ -8,8 +8,10 @@ from stripe_sandbox.answers import Answer, error_answer
 from stripe_sandbox.errors import StripeError, server_error
 from stripe_sandbox.ids import new_id
 
-BEFORE = ("delay", "fail_500", "rate_limited", "lock_timeout", "conflict", "html_502")
-AFTER = ("delay_answer", "no_answer", "drop", "apply_then_500", "truncated")
+BEFORE = (
+    "delay", "fail_500", "rate_limited", "lock_timeout", "conflict", "html_502", "unauthorized", "forbidden", "refused",
+)  # fmt: skip
+AFTER = ("delay_answer", "no_answer", "drop", "apply_then_500", "truncated", "stale_summary")
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Failure:
     stored: bool = True  # apply_then_500: whether the 500 becomes the key's stored answer
     reason: str | None = "global-rate"  # rate_limited: Stripe-Rate-Limited-Reason; null leaves it out
     retry_after: str | None = None
+    events: int = 1  # stale_summary: how many of the newest applied events it leaves out
     id: str = field(default_factory=lambda: new_id("failure", 8))
     seen: int = 0
     fired: int = 0
@@ -76,6 +79,12 @@ def answer_instead(failure: Failure) -> Answer | None:
         return Answer(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", {}, "text/html")
     if failure.kind == "conflict":
         return error_answer(StripeError("Conflicting request in progress.", status=409, type_="idempotency_error"))
+    if failure.kind == "unauthorized":
+        return error_answer(StripeError("Invalid API Key provided.", status=401))
+    if failure.kind == "forbidden":
+        return error_answer(StripeError("The provided key does not have the required permissions.", status=403))
+    if failure.kind == "refused":
+        return error_answer(StripeError("The request was refused by a script."))
     if failure.kind == "rate_limited":
         given = {"Stripe-Rate-Limited-Reason": failure.reason, "Retry-After": failure.retry_after}
         return error_answer(rate_limited({name: value for name, value in given.items() if value is not None}))

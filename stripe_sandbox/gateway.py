@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -78,6 +78,8 @@ class Gateway:
         tree = decode_form(request.url.query if in_query else body) if is_text else _decode_json(body)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         workspace = self._sandbox.workspace(namespace, request_id, key)
+        if failure is not None and failure.kind == "stale_summary":
+            workspace = replace(workspace, unseen_events=failure.events)
         call = Call(workspace, *found, tree, is_text, failure)
         if key is None:
             return await self._carried_out(call, None)

@@ -1,6 +1,7 @@
 """Receiving meter events: what is refused at the door, and what is only accepted. meter_event_application.py counts."""
 
 import json
+import random
 from typing import Any
 
 from stripe_sandbox import meters
@@ -68,13 +69,17 @@ def _accept(workspace: Workspace, parameters: Json, requested_timestamp: int | N
             timestamp,
             workspace.idempotency_key,
             received_at,
-            received_at + workspace.settings.apply_lag_seconds,
+            received_at + _lag(workspace),
             "duplicate" if duplicate else "pending",
         ),
     )
     if duplicate:
         raise DuplicateIdentifier(identifier)
     return timestamp
+
+
+def _lag(workspace: Workspace) -> float:
+    return workspace.settings.apply_lag_seconds + random.uniform(0, workspace.settings.apply_lag_spread_seconds)
 
 
 def _seen_within_window(workspace: Workspace, identifier: str, now: float) -> bool:

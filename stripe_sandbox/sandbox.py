@@ -1,6 +1,7 @@
 """The whole sandbox without its HTTP: memory, time, knobs, and everything requests share."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from stripe_sandbox.clock import Clock
@@ -37,7 +38,18 @@ class Sandbox:
 
     def reset(self) -> None:
         """Empty, with the failures gone; the settings stay."""
+        self._start_over(self.state.forget_everything)
+
+    def set_savepoint(self) -> None:
         with self.state.transaction():
-            self.state.forget_everything()
+            self.state.set_savepoint()
+
+    def back_to_savepoint(self) -> None:
+        """Everything as it was at the savepoint, with the failures gone; the settings stay."""
+        self._start_over(self.state.back_to_savepoint)
+
+    def _start_over(self, change: Callable[[], None]) -> None:
+        with self.state.transaction():
+            change()
         self.failures.clear()
         self.background_error = None

@@ -10,6 +10,8 @@ DAY_SECONDS = 24 * 3600.0
 class Settings:
     # Real seconds between accepting a meter event and counting it. Stripe publishes no figure; nothing may rely on 0.
     apply_lag_seconds: float = 0.2
+    # Added to the lag of each event, drawn anew from 0 to this: above 0, events overtake each other.
+    apply_lag_spread_seconds: float = 0.0
     # Stripe promises uniqueness for "at least 24 hours": after it, the same identifier is accepted and counts again.
     identifier_window_seconds: float = DAY_SECONDS
     # A meter event's timestamp must lie in [now - past, now + future]; now is the test clock's for its customers.

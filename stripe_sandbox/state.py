@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+TABLES = ("objects", "meter_events", "idempotent_answers", "webhook_deliveries")
 SCHEMA = Path(__file__).with_name("state.sql")
 
 
@@ -76,7 +77,25 @@ class State:
     def delete(self, namespace: str, object_id: str) -> None:
         self.execute("delete from objects where namespace = ? and id = ?", (namespace, object_id))
 
+    def set_savepoint(self) -> None:
+        """Remember everything as it is now, for `back_to_savepoint`; a restart forgets it."""
+        for table in TABLES:
+            self.execute(f"drop table if exists temp.saved_{table}")
+            self.execute(f"create temp table saved_{table} as select * from {table}")
+
+    def back_to_savepoint(self) -> None:
+        """Everything as it was when last saved.
+
+        Raises:
+            LookupError: nothing was saved.
+        """
+        if self.row("select 1 from sqlite_temp_master where name = ?", (f"saved_{TABLES[0]}",)) is None:
+            raise LookupError("nothing was saved: POST /_sandbox/savepoint first")
+        self.forget_everything()
+        for table in TABLES:
+            self.execute(f"insert into {table} select * from temp.saved_{table}")
+
     def forget_everything(self) -> None:
         """Settings stay; the caller decides about them."""
-        for table in ("objects", "meter_events", "idempotent_answers", "webhook_deliveries"):
+        for table in TABLES:
             self.execute(f"delete from {table}")

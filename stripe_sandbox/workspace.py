@@ -17,6 +17,7 @@ class Workspace:
     namespace: str
     request_id: str | None = None
     idempotency_key: str | None = None
+    unseen_events: int = 0  # how many of the newest applied events a summary leaves out
 
     @property
     def livemode(self) -> bool:

@@ -1,7 +1,8 @@
 """Settling intents whose answer never came: by Stripe's summary, and only where it is clear cut.
 
-The total with the intent in it: it arrived. The total without it, for a whole day: it never did, and its value goes
-back into the next delta. Anything else, for two days: disputed, and the counter is frozen until a person decides.
+The total with the intent in it: it arrived; at once if nothing else can make that total, otherwise when it reads so for
+a whole day. The total without it, for a whole day: it never did, and its value goes back into the next delta. Anything
+else, for two days: disputed, and the counter is frozen until a person decides.
 """
 
 from collections import Counter as Tally
@@ -23,14 +24,20 @@ from tally.push.statements import statement
 from tally.stripe_account import StripeAccount
 from tally.stripe_summaries import SummaryUnreadable, summary_quantity
 
-# An accepted event may take long to show in a summary; this long is taken for never.
-ABSENCE_WINDOW = timedelta(hours=24)
-ABSENCE_READS = 2
+# An accepted event may take long to show in a summary, and a summary may go backwards: what it says for this long, in
+# so many readings at least, is taken for true.
+STABLE_FOR = timedelta(hours=24)
+STABLE_READS = 2
 DISPUTED_AFTER = timedelta(hours=48)
 
 _NOTE_READ = """
 update tally.push_intents
-set absent_since = %(absent_since)s, absent_reads = %(absent_reads)s, last_error = %(evidence)s
+set
+    absent_since = %(absent_since)s,
+    absent_reads = %(absent_reads)s,
+    present_since = %(present_since)s,
+    present_reads = %(present_reads)s,
+    last_error = %(evidence)s
 where intent_id = %(intent_id)s and state = 'resolving'
 """
 _DECIDE = """
@@ -47,7 +54,11 @@ returning intent_id
 
 @dataclass(frozen=True)
 class Resolving:
-    """An intent without a certain answer, and what Stripe's total is if it arrived (`told_with`)."""
+    """An intent without a certain answer, and what Stripe's total is if it arrived (`told_with`).
+
+    `is_offset`: the counter has an intent of the opposite sign, whose absence from the
+    total looks like this one's presence.
+    """
 
     intent_id: UUID
     stripe_customer_id: str
@@ -57,6 +68,9 @@ class Resolving:
     last_attempt_at: datetime
     absent_since: datetime | None
     absent_reads: int
+    present_since: datetime | None
+    present_reads: int
+    is_offset: bool
     told_with: Decimal
     meter_id: str | None
 
@@ -66,9 +80,11 @@ class Verdict:
     """`state` is None while it stays open; the rest is what to remember of this read."""
 
     state: str | None
-    absent_since: datetime | None
-    absent_reads: int
     evidence: str
+    absent_since: datetime | None = None
+    absent_reads: int = 0
+    present_since: datetime | None = None
+    present_reads: int = 0
 
 
 def settle(
@@ -87,8 +103,7 @@ def settle(
         verdict = judge(intent, total, now)
         noted = {"intent_id": intent.intent_id, "evidence": verdict.evidence, "now": now}
         if verdict.state is None:
-            remembered = {"absent_since": verdict.absent_since, "absent_reads": verdict.absent_reads}
-            connection.execute(_NOTE_READ, noted | remembered)
+            connection.execute(_NOTE_READ, noted | vars(verdict))
         elif connection.execute(_DECIDE, noted | {"state": verdict.state}).fetchone() is not None:
             decided[verdict.state] += 1
     return dict(decided)
@@ -100,12 +115,18 @@ def judge(intent: Resolving, total: Decimal, now: datetime) -> Verdict:
     expected = f"{as_text(intent.told_with)} with this intent, {as_text(told_without)} without"
     evidence = f"{now:%Y-%m-%d %H:%M:%S}Z: Stripe's total is {as_text(total)}; {expected}"
     if total == intent.told_with:
-        return Verdict("confirmed", None, 0, evidence)
+        since, reads = intent.present_since or now, intent.present_reads + 1
+        is_certain = not intent.is_offset or _is_stable(since, reads, now)
+        return Verdict("confirmed" if is_certain else None, evidence, present_since=since, present_reads=reads)
     if total == told_without:
         since, reads = intent.absent_since or now, intent.absent_reads + 1
-        is_missing = now - since >= ABSENCE_WINDOW and reads >= ABSENCE_READS
-        return Verdict("missing" if is_missing else None, since, reads, evidence)
-    return Verdict("disputed" if now - intent.last_attempt_at >= DISPUTED_AFTER else None, None, 0, evidence)
+        is_missing = _is_stable(since, reads, now)
+        return Verdict("missing" if is_missing else None, evidence, absent_since=since, absent_reads=reads)
+    return Verdict("disputed" if now - intent.last_attempt_at >= DISPUTED_AFTER else None, evidence)
+
+
+def _is_stable(since: datetime, reads: int, now: datetime) -> bool:
+    return now - since >= STABLE_FOR and reads >= STABLE_READS
 
 
 def _total(account: StripeAccount, intent: Resolving) -> Decimal | None:

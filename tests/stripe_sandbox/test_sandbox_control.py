@@ -9,6 +9,7 @@ from sandbox_shop import FEBRUARY, JANUARY, Shop
 
 import stripe_sandbox
 from stripe_sandbox.failures import AFTER, BEFORE
+from stripe_sandbox.sandbox import Sandbox
 from stripe_sandbox.settings import Settings
 
 README = (Path(stripe_sandbox.__file__).parent / "README.md").read_text()
@@ -99,3 +100,34 @@ def test_the_readme_names_every_failure_and_only_real_knobs() -> None:
     knobs = {name for line in unverified.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[-2:][0])}
     assert len(knobs) > 5
     assert knobs <= Settings().as_json().keys()
+
+
+def test_a_savepoint_can_be_returned_to_again_and_again(shop: Shop) -> None:
+    shop.meter()
+    customer = shop.customer()
+    shop.use(customer, "1", identifier="before")
+    shop.control("POST", "savepoint")
+    for _ in range(2):
+        shop.use(customer, "2", identifier="after")
+        shop.fail("fail_500", count=None)
+        shop.control("POST", "restore")
+        assert [entry["identifier"] for entry in shop.ledger()] == ["before"]
+        assert [found.id for found in shop.v1.customers.list().data] == [customer.id]
+
+
+def test_catching_up_counts_what_fell_due_when_time_was_moved(shop: Shop) -> None:
+    shop.meter()
+    customer = shop.customer()
+    shop.use(customer, "1")
+    shop.settings(apply_lag_seconds=3600)
+    shop.use(customer, "2", identifier="lags")
+    shop.settings(clock_offset_seconds=3601)
+    shop.control("POST", "catch_up")
+    assert [entry["applied_count"] for entry in shop.ledger()] == [1, 1]
+
+
+def test_without_a_savepoint_there_is_no_way_back() -> None:
+    sandbox = Sandbox()
+    with pytest.raises(LookupError, match="nothing was saved"):
+        sandbox.back_to_savepoint()
+    sandbox.state.close()

@@ -151,3 +151,20 @@ def test_one_call_at_a_time_per_customer_and_meter_is_a_setting(shop: Shop, cust
     slow.join()
     send(shop, customer, "second")
     assert applied(shop) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("unauthorized", stripe.AuthenticationError),
+        ("forbidden", stripe.PermissionError),
+        ("refused", stripe.InvalidRequestError),
+    ],
+)
+def test_refusals_apply_nothing(
+    shop: Shop, customer: stripe.Customer, kind: str, error: type[stripe.StripeError]
+) -> None:
+    shop.fail(kind, path=EVENTS)
+    with pytest.raises(error):
+        send(shop, customer)
+    assert shop.ledger() == []

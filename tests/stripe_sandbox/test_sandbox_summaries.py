@@ -113,3 +113,24 @@ def test_payload_keys_of_ones_own(shop: Shop) -> None:
     assert values(shop.summary(meter, customer)) == [12]
     shop.v1.billing.meter_events.create({"event_name": "api_calls", "payload": {**payload, "who": "cus_x"}})
     assert eventually(lambda: shop.stripe.v2.core.events.list().data)
+
+
+def test_a_summary_goes_backwards_once(shop: Shop) -> None:
+    meter, customer = shop.meter(), shop.customer(shop.clock())
+    for value in ("1", "10", "100"):
+        shop.use(customer, value, JANUARY)
+    shop.fail("stale_summary", path="*/event_summaries", events=2)
+    assert [values(shop.summary(meter, customer)) for _ in range(2)] == [[1], [111]]
+
+
+def test_with_a_spread_events_overtake_each_other(shop: Shop) -> None:
+    """Of forty events, one applied at least after a later one: in order by chance, once in forty factorial."""
+    shop.meter()
+    customer = shop.customer(shop.clock())
+    shop.settings(apply_lag_seconds=10, apply_lag_spread_seconds=3600)
+    for number in range(40):
+        shop.use(customer, "1", JANUARY, identifier=str(number))
+    shop.settings(clock_offset_seconds=10 + 1800)
+    counted = [entry["applied_count"] for entry in shop.ledger()]
+    assert 0 < sum(counted) < 40
+    assert counted != sorted(counted, reverse=True)

@@ -1,4 +1,4 @@
-"""What people decided about usage. Dagster reads these tables; the commands and the door write them."""
+"""What people decided about usage and its keeping. Dagster reads these tables; the commands and the door write them."""
 
 import dagster as dg
 
@@ -6,6 +6,9 @@ _TABLES = {
     "adjustments": "Signed, reasoned corrections of counters: pending until a person decides.",
     "event_reversals": "Events taken back by a decision: they count nowhere from the next replay of their counters on.",
     "conflict_decisions": "Which of two payloads under one key holds, as a person decided it.",
+    "detached_days": "Landing days whose raw rows a person archived or dropped.",
+    "detached_deliveries": "What the raw rows of a detached day were, by tenant.",
+    "deleted_hours": "Up to when a tenant's hourly usage was deleted.",
 }
 
 tables = [

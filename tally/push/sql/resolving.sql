@@ -1,4 +1,5 @@
 -- Intents without a certain answer, and what Stripe's total for their counter is if they arrived (`told_with`).
+-- `is_offset`: an event of the opposite sign, not shown yet or no longer, makes the same total as this one's arrival.
 -- Parameters: tenant_id, account, livemode.
 select
     intent.intent_id,
@@ -9,6 +10,20 @@ select
     intent.last_attempt_at,
     intent.absent_since,
     intent.absent_reads,
+    intent.present_since,
+    intent.present_reads,
+    exists (
+        select from tally.push_intents as other
+        where
+            other.tenant_id = intent.tenant_id
+            and other.account = intent.account
+            and other.livemode = intent.livemode
+            and other.customer_ref = intent.customer_ref
+            and other.metric = intent.metric
+            and other.period_start = intent.period_start
+            and other.state not in ('refused', 'missing', 'cancelled')
+            and sign(other.value) <> sign(intent.value)
+    ) as is_offset,
     (
         select sum(told.value)
         from tally.push_intents as told

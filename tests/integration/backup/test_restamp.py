@@ -106,6 +106,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(restored: psycopg.
     assert (bounds(restored), contents(restored, with_ids=True)) == before
 
 
+@pytest.mark.thorough
 def test_a_second_restamp_finds_nothing_to_do(restored: psycopg.Connection) -> None:
     restamp(restored)
     before = contents(restored, with_ids=True)
@@ -114,6 +115,7 @@ def test_a_second_restamp_finds_nothing_to_do(restored: psycopg.Connection) -> N
     assert contents(restored, with_ids=True) == before
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_carries_the_ids_on_only_adopts_the_bounds(
     source: psycopg.Connection, built_database_url: str, tmp_path: Path
 ) -> None:
@@ -125,12 +127,14 @@ def test_a_cluster_that_carries_the_ids_on_only_adopts_the_bounds(
     Ledger(built_database_url, tmp_path / "dbt").tick()
 
 
+@pytest.mark.thorough
 def test_a_restored_database_is_not_taken_for_one_that_carried_on(restored: psycopg.Connection) -> None:
     restored.execute("update tally.model_bounds set read_to = (pg_current_xact_id()::text::bigint + 1000)::text::xid8")
     with pytest.raises(RestampRefused, match="does not continue"):
         adopt_ids(restored)
 
 
+@pytest.mark.thorough
 def test_bounds_of_two_clusters_are_refused(restored: psycopg.Connection) -> None:
     restored.execute(
         "update tally.model_bounds set system_identifier = 'third' where model = 'ledger.int_usage_counters'"
@@ -139,6 +143,7 @@ def test_bounds_of_two_clusters_are_refused(restored: psycopg.Connection) -> Non
         restamp(restored)
 
 
+@pytest.mark.thorough
 def test_rows_without_any_bound_are_read_as_new(
     database_url: str, empty_url: str, tmp_path: Path, connection: psycopg.Connection
 ) -> None:

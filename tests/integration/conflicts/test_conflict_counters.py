@@ -45,7 +45,7 @@ def conflict(database: psycopg.Connection[Any], ledger: Ledger, first: Usage, ot
     ledger.tick()
 
 
-@pytest.mark.parametrize("position", [1, 6])
+@pytest.mark.parametrize("position", [1, pytest.param(6, marks=pytest.mark.thorough)])
 def test_closed_counters_get_what_they_would_have_been_worth(
     database: psycopg.Connection[Any], ledger: Ledger, clock: FixedClock, position: int
 ) -> None:
@@ -100,6 +100,7 @@ def test_open_counters_are_recounted(database: psycopg.Connection[Any], ledger: 
     assert list_adjustments(database, TENANT) == []
 
 
+@pytest.mark.thorough
 def test_a_replacement_of_another_customer_counts_there_by_itself(
     database: psycopg.Connection[Any], ledger: Ledger, clock: FixedClock
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_replacement_that_happened_in_an_open_month_counts_in_it(
     assert february == (Decimal("12.5"),)
 
 
+@pytest.mark.thorough
 def test_replacing_a_late_event_changes_what_waits_for_it(
     database: psycopg.Connection[Any], ledger: Ledger, clock: FixedClock
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_decision_is_somebodys(conflicting: psycopg.Connection[Any], clock: Fi
             keep_first(conflicting, TENANT, "k1", nobody, "", clock)
 
 
-@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("turn", range(2))
 def test_of_two_who_decide_at_once_one_wins(
     conflicting: psycopg.Connection[Any], built_database_url: str, clock: FixedClock, turn: int
 ) -> None:

@@ -149,4 +149,4 @@ def test_every_dbt_test_runs_and_a_planted_fault_turns_its_own_red(
     )
     broken = materializer.run("verify_ledger")
     assert not broken.is_green
-    assert {check.name for check in broken.failed_checks} == {"assert_counters_match_the_ledger"}
+    assert {check.name for check in broken.failed_checks} == {"assert_counters_match_the_ledger", "assert_hours_add_up"}

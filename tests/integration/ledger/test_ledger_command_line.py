@@ -56,6 +56,7 @@ def test_docs_describe_every_model_and_column(database_url: str, home: Path) -> 
     assert undescribed == []
 
 
+@pytest.mark.thorough
 def test_a_build_beside_ticks_and_landing_counts_everything_once(
     ledger: Ledger, database: psycopg.Connection, built_database_url: str, home: Path
 ) -> None:

@@ -142,7 +142,7 @@ def moved(database: psycopg.Connection) -> int:
     return int(row[0])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_killed_at_random_moments(
     ticker: Ticker, ledger: Ledger, database: psycopg.Connection, built_database_url: str, seed: int
 ) -> None:

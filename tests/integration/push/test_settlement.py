@@ -70,6 +70,27 @@ def test_a_total_without_it_for_a_day_makes_it_missing_and_its_value_is_planned_
     assert set(billing.stripe.arrivals().values()) == {1}
 
 
+def test_a_summary_that_goes_backwards_confirms_nothing(billing: Billing) -> None:
+    """+5, -5 and a +5 that never arrives: a reading without the -5 shows the total that all three would have."""
+    for value in ("5", "0"):
+        billing.count("globex", "api_calls", value)
+        billing.push()
+    billing.count("globex", "api_calls", "5")
+    billing.stripe.fail("fail_500", count=None)
+    billing.push(patience=timedelta(seconds=0.3))
+    billing.stripe.heal()
+    billing.stripe.until_applied()
+    billing.clock.at += 20 * HOUR
+    billing.stripe.fail("stale_summary", method="GET", path="*/event_summaries")
+    assert billing.deliver().left == {"resolving": 1}
+    assert billing.one("select present_reads from tally.push_intents order by seq desc") == 1
+    for hours in (1, 24):
+        billing.clock.at += hours * HOUR
+        settled = billing.deliver().settled
+    assert settled == {"missing": 1}
+    assert [each.value for each in billing.plan().planned] == [Decimal(5)]
+
+
 def test_a_total_that_fits_neither_way_freezes_the_counter(billing: Billing) -> None:
     leave_unknown(billing, arrived=True)
     billing.stripe.send(billing.customers["globex"], "api_calls", "1", billing.clock.at, "somebody-else")

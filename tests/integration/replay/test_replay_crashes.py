@@ -57,7 +57,12 @@ def waits_for(database: psycopg.Connection, table: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "table", [table for table in LEDGER_TABLES if table.rpartition("_")[2] not in ("conflicts", "late")]
+    "table",
+    [
+        table if table.endswith(("deduplicated", "counters")) else pytest.param(table, marks=pytest.mark.thorough)
+        for table in LEDGER_TABLES
+        if not table.endswith(("conflicts", "late"))
+    ],
 )
 def test_killed_while_it_writes_a_table(
     reversed_events: None,

@@ -65,7 +65,7 @@ def turn_the_world(database: psycopg.Connection) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_replay_is_what_one_batch_gives(
     ledger: Ledger, database: psycopg.Connection, built_database_url: str, seed: int
 ) -> None:
@@ -91,6 +91,7 @@ def test_a_replay_is_what_one_batch_gives(
     assert replays.show(Request("newark", closed=True), "ann").changes == []
 
 
+@pytest.mark.thorough
 def test_ticks_go_on_beside_replays_and_nothing_is_counted_twice(
     ledger: Ledger, database: psycopg.Connection, built_database_url: str
 ) -> None:
@@ -126,6 +127,7 @@ def test_ticks_go_on_beside_replays_and_nothing_is_counted_twice(
     assert contents(database) == stands
 
 
+@pytest.mark.thorough
 def test_another_order_of_landing_gives_the_same_counters(
     ledger: Ledger, database: psycopg.Connection, built_database_url: str
 ) -> None:

@@ -1,0 +1,76 @@
+"""`make simulate`: the push ledger against seeds and crash points. Exits 1 when anything is violated."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from tests.simulation.crash_points import crash_points, fault_points
+from tests.simulation.run import Outcome
+from tests.simulation.tally_up import Sum
+from tests.simulation.worlds import Run, Worlds, built_postgres, open_worlds
+
+
+def main() -> int:
+    """Play what was asked for; a table and a last line, or JSON."""
+    options = _options()
+    console = Console(stderr=options.json, width=None if sys.stdout.isatty() else 140)
+    total = Sum()
+    with tempfile.TemporaryDirectory(prefix="simulation-") as name:
+        console.print("building the ledger's models ...")
+        with built_postgres(Path(name)) as server, open_worlds(server, Path(name), options.jobs) as worlds:
+            began = time.monotonic()
+            runs = _runs(options, worlds)
+            for outcome in track(worlds.play(runs), "simulating", len(runs), console=console):
+                total.add(outcome)
+                if options.trace:
+                    _show_trace(console, outcome)
+            total.seconds = time.monotonic() - began
+    if options.json:
+        print(total.as_json())
+    else:
+        total.show(console)
+    return 1 if total.violations else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--points", choices=("none", "crashes", "all"), default="all", help="steps of the way to break")
+    parser.add_argument("--seed", type=int, help="this one seed only, with its trace")
+    parser.add_argument("--point", help="this one point only, with its trace: STEP:FAULT")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="processes")
+    parser.add_argument("--json", action="store_true", help="the result as JSON on the standard output")
+    options = parser.parse_args()
+    options.trace = options.seed is not None or options.point is not None
+    return options
+
+
+def _runs(options: argparse.Namespace, worlds: Worlds) -> list[Run]:
+    if options.seed is not None:
+        return [options.seed]
+    if options.point is not None:
+        number, _, fault = options.point.partition(":")
+        return [(int(number), fault)]
+    runs: list[Run] = []
+    if options.points != "none":
+        steps = worlds.the_way()
+        runs += crash_points(steps)
+        runs += fault_points(steps) if options.points == "all" else []
+    return [*runs, *range(options.first, options.first + options.seeds)]
+
+
+def _show_trace(console: Console, outcome: Outcome) -> None:
+    for line in outcome.trace:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print(f"digest {outcome.digest}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

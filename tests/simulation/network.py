@@ -1,0 +1,104 @@
+"""The network between an actor's Stripe SDK and the local Stripe: real HTTP, each of whose requests may go wrong."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+import stripe
+from requests.adapters import HTTPAdapter
+
+from stripe_sandbox.server import SandboxServer
+from tally.stripe_account import CONNECT_TIMEOUT_SECONDS, StripeAccount
+from tally.stripe_pace import Pace
+from tests.simulation.stage import Kind, Stage
+
+KEY = "sk_test_" + "tally0000000000000000000"
+TIMEOUT_SECONDS = 10
+_LATENCY = timedelta(milliseconds=60)
+# A request that its sender has given up may still arrive. The 20-hour rule leaves four hours for it.
+_LATE = (1.0, 30.0, 1_800.0, 3.9 * 3_600)
+# Longer than a lease, so that another pusher takes the intent over while the first one still waits for its answer.
+_SLOW = (9.0, 60.0, 600.0)
+# In real time: how long a silent Stripe is waited for.
+_SILENCE_SECONDS = 0.05
+
+
+class Network(HTTPAdapter):
+    """One actor's way to Stripe."""
+
+    def __init__(
+        self, stage: Stage, actor: str, server: SandboxServer, randomness: Random, lag: tuple[float, float]
+    ) -> None:
+        super().__init__()
+        self._stage = stage
+        self._actor = actor
+        self._server = server
+        self._random = randomness
+        self._lag = lag
+
+    def send(self, request: requests.PreparedRequest, *given: Any, **options: Any) -> requests.Response:
+        kind: Kind = "post" if request.method == "POST" else "get"
+        path = urlsplit(request.url or "").path
+        label = "/".join(part for part in str(path).split("/") if not part.startswith(("mtr_", "cus_", "sub_", "in_")))
+        fault = self._stage.step(self._actor, kind, label, _identifier(request))
+        self._stage.time.move_to(self._stage.time.now() + _LATENCY)
+        # Drawn here, not by the local Stripe, so that the seed decides: with a wide span, events overtake each other.
+        self._server.sandbox.settings.apply_lag_seconds = self._random.uniform(*self._lag)
+        if fault == "unreachable":
+            raise requests.exceptions.ConnectionError("no connection (simulated)")
+        if fault == "late":
+            self._stage.later(timedelta(seconds=self._random.choice(_LATE)), lambda: _arrive(request))
+        if fault in ("late", "never_sent"):
+            raise requests.exceptions.ReadTimeout("no answer in time (simulated)")
+        if fault == "no_answer":
+            options["timeout"] = (CONNECT_TIMEOUT_SECONDS, _SILENCE_SECONDS)
+        if fault is not None:
+            self._script(fault)
+        response = super().send(request, *given, **options)
+        if fault in ("crash_after", "answer_lost"):
+            response.close()
+        if fault == "crash_after":
+            self._stage.crash(self._actor)
+        if fault == "answer_lost":
+            raise requests.exceptions.ReadTimeout("no answer in time (simulated)")
+        if fault == "slow":
+            self._stage.sleep(self._random.choice(_SLOW))
+        return response
+
+    def _script(self, fault: str) -> None:
+        kind, _, detail = fault.partition(":")
+        if kind in ("crash_after", "answer_lost", "slow"):
+            return
+        script: dict[str, Any] = {"kind": kind}
+        if kind == "rate_limited":
+            script |= {"reason": detail, "retry_after": self._random.choice([None, "1", "7"])}
+        if kind == "apply_then_500":
+            script |= {"stored": not detail}
+        if kind == "stale_summary":
+            script |= {"events": self._random.choice([1, 2])}
+        self._server.sandbox.failures.add(script)
+
+
+def _identifier(request: requests.PreparedRequest) -> str:
+    body = request.body or b""
+    text = body.decode() if isinstance(body, bytes) else str(body)
+    return parse_qs(text).get("identifier", [""])[0]
+
+
+def _arrive(request: requests.PreparedRequest) -> None:
+    with requests.Session() as session:
+        session.send(request)
+
+
+def open_way(
+    stage: Stage, actor: str, server: SandboxServer, randomness: Random, lag: tuple[float, float]
+) -> StripeAccount:
+    """An account of the actor's own, as a process of its own would have."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", Network(stage, actor, server, randomness, lag))
+    http = stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, TIMEOUT_SECONDS), session=session)
+    client = stripe.StripeClient(KEY, http_client=http, max_network_retries=2, base_addresses={"api": server.url})
+    return StripeAccount(client, False, "self", TIMEOUT_SECONDS, Pace(None), Pace(None), http)

@@ -1,0 +1,192 @@
+"""The stage's scenery: one Postgres database, one local Stripe, two customers, and the way back to the beginning."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import psycopg
+import stripe
+
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.server import SandboxServer
+from tally.clock import FixedClock
+from tally.push import delivery
+from tally.settings import Settings
+from tally.stripe_account import StripeAccount, open_account
+from tally.stripe_sync import sync_subscriptions
+from tests.simulation.network import KEY
+from tests.simulation.stage import Stage
+
+TENANT = "acme"
+START = datetime(2024, 3, 1, 8, 30, 15, tzinfo=UTC)
+PERIODS = (
+    (START, datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC)),
+    (datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC), datetime(2024, 5, 1, 8, 30, 15, tzinfo=UTC)),
+)
+CUSTOMERS = ("globex", "initech")
+METRICS = {"api_calls": "sum", "peak_load": "max"}
+
+_USED = ("tally.push_attempts", "tally.push_intents", "tally.stripe_totals", "ledger.int_usage_counters")
+_MIRROR = ("tally.stripe_subscription_items", "tally.customer_periods", "tally.stripe_unmapped")
+# The database's time and the random part of an intent are the seed's too; `clock_timestamp()` is found here first.
+_PREPARE = """
+create schema simulation;
+create sequence simulation.clock;
+create function simulation.clock_timestamp() returns timestamptz language sql volatile as
+    $$ select timestamptz 'epoch' + last_value * interval '1 microsecond' from simulation.clock $$;
+create function simulation.name_intent() returns trigger language plpgsql as $$
+begin
+    new.intent_id := md5(concat_ws('/', new.customer_ref, new.metric, new.period_start, new.seq))::uuid;
+    return new;
+end;
+$$;
+create trigger name_intent before insert on tally.push_intents
+    for each row execute function simulation.name_intent();
+"""
+
+
+@dataclass
+class World:
+    """What the runs share. `reset` brings it back to its first moment."""
+
+    url: str
+    folder: Path
+    admin: psycopg.Connection[Any]
+    server: SandboxServer
+    control: httpx.Client
+    moment: list[float]
+    customers: dict[str, str]
+
+    def reset(self) -> None:
+        """Nothing counted, planned, sent or billed."""
+        self.moment[0] = START.timestamp()
+        self.control.post("/_sandbox/restore").raise_for_status()
+        restored = "".join(f"insert into {table} select * from {_saved(table)};" for table in reversed(_MIRROR))
+        self.admin.execute("".join(f"delete from {table};" for table in (*_USED, *_MIRROR)) + restored)
+
+    def tell_time(self, microseconds: int) -> None:
+        """Set the time of Postgres and of Stripe."""
+        self.moment[0] = microseconds / 1_000_000
+        self.admin.execute("select setval('simulation.clock', %s)", (microseconds,))
+
+    def catch_up(self) -> None:
+        """Let Stripe do what is due: billing, above all."""
+        self.control.post("/_sandbox/catch_up").raise_for_status()
+
+    def stranger_sends(self, at: datetime) -> None:
+        """Somebody else writes to a meter of ours. No sum of our own looks like this."""
+        self.server.sandbox.settings.apply_lag_seconds = 0.0
+        account = _account(self.server.url, self.folder)
+        account.client.v1.billing.meter_events.create({
+            "event_name": "api_calls", "timestamp": int(at.timestamp()) - 60,
+            "payload": {"stripe_customer_id": self.customers["globex"], "value": "0.777"},
+        })  # fmt: skip
+        account.close()
+
+    def settings(self, actor: str) -> Settings:
+        """One worker: parallel pushers are actors of their own, whose steps the seed can order."""
+        given = {
+            "DATABASE_URL": f"{self.url}?application_name={actor}",
+            "TALLY_HOME": self.folder,
+            "TALLY_PUSH_WORKERS": 1,
+        }
+        return Settings.model_validate(given)
+
+    def is_blocked(self, backend: int) -> bool:
+        """Whether a backend waits for a lock."""
+        try:
+            row = self.admin.execute("select cardinality(pg_blocking_pids(%s)) > 0", (backend,)).fetchone()
+        except psycopg.OperationalError:
+            return False  # Postgres itself is away
+        return bool(row and row[0])
+
+    def terminate(self, backend: int) -> None:
+        """End a backend, and wait until it is gone."""
+        self.admin.execute("select pg_terminate_backend(%s, 5000)", (backend,))
+
+
+@contextmanager
+def open_world(url: str, folder: Path) -> Iterator[World]:
+    """A world on a database in which every dbt model was built; the database is the world's alone."""
+    moment = [START.timestamp()]
+    with ExitStack() as stack:
+        admin = stack.enter_context(psycopg.connect(url, autocommit=True, options="-c timezone=UTC"))
+        server = stack.enter_context(
+            SandboxServer(clock=Clock(lambda: moment[0]), settings={"apply_lag_seconds": 0.0, "no_answer_seconds": 5.0})
+        )
+        control = stack.enter_context(httpx.Client(base_url=server.url))
+        _declare_tenant(admin)
+        customers = _set_up_stripe(admin, server.url, folder)
+        control.post("/_sandbox/savepoint").raise_for_status()
+        admin.execute(_PREPARE + "".join(f"create table {_saved(t)} as select * from {t};" for t in _MIRROR))
+        admin.execute(f'alter database "{admin.info.dbname}" set search_path = simulation, pg_catalog, public')
+        admin.execute(f'alter database "{admin.info.dbname}" set plan_cache_mode = force_generic_plan')
+        yield World(url, folder, admin, server, control, moment, customers)
+
+
+@contextmanager
+def simulated_time(stage: Stage, connect: Callable[..., Any]) -> Iterator[None]:
+    """The product's waiting and its connections belong to the stage; nothing of its logic is touched."""
+
+    class Waiting:
+        monotonic = staticmethod(lambda: stage.time.timestamp())
+        sleep = staticmethod(stage.sleep)
+
+    with (
+        patch("tally.push.delivery.time", Waiting),
+        patch("tally.stripe_pace.time", Waiting),
+        patch("tally.push.delivery.connect", connect),
+        patch.object(delivery, "_LOOK_AGAIN_SECONDS", 0.0001),
+        patch.object(stripe.HTTPClient, "INITIAL_DELAY", 0),
+        patch.object(stripe.HTTPClient, "MAX_DELAY", 0),
+    ):
+        yield
+
+
+def _account(url: str, folder: Path) -> StripeAccount:
+    given = {"STRIPE_API_KEY": KEY, "STRIPE_API_BASE": url, "TALLY_HOME": folder}
+    return open_account(Settings.model_validate(given))
+
+
+def _saved(table: str) -> str:
+    return f"simulation.saved_{table.partition('.')[2]}"
+
+
+def _declare_tenant(admin: psycopg.Connection[Any]) -> None:
+    admin.execute("insert into tally.tenants (tenant_id, name) values (%s, 'Acme')", (TENANT,))
+    for metric, aggregation in METRICS.items():
+        admin.execute(
+            "insert into tally.meters (tenant_id, metric, aggregation) values (%s, %s, %s)",
+            (TENANT, metric, aggregation),
+        )
+        admin.execute(
+            "insert into tally.price_mappings (tenant_id, metric, event_name) values (%s, %s, %s)",
+            (TENANT, metric, metric),
+        )
+
+
+def _set_up_stripe(admin: psycopg.Connection[Any], url: str, folder: Path) -> dict[str, str]:
+    account = _account(url, folder)
+    v1 = account.client.v1
+    prices = []
+    for metric in METRICS:
+        meter = v1.billing.meters.create(
+            {"display_name": metric, "event_name": metric, "default_aggregation": {"formula": "sum"}}
+        )
+        price = v1.prices.create({
+            "currency": "usd", "unit_amount": 10, "product_data": {"name": metric},
+            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
+        })  # fmt: skip
+        prices.append(price.id)
+    customers = {}
+    for ref in CUSTOMERS:
+        customers[ref] = v1.customers.create({"metadata": {"customer_ref": ref}}).id
+        v1.subscriptions.create({"customer": customers[ref], "items": [{"price": price} for price in prices]})
+    sync_subscriptions(admin, account, TENANT, FixedClock(START))
+    account.close()
+    return customers
