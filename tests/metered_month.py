@@ -119,7 +119,11 @@ def worth(metric: str, events: Sequence[Usage], period: tuple[datetime, datetime
             )
         ),
     }
-    return _billable(aggregates[meter.aggregation], Fraction(meter.divide_by))
+    aggregate = aggregates[meter.aggregation]
+    if meter.aggregation != "average" and meter.divide_by == "1":
+        with localcontext(prec=200):  # nothing is divided, so nothing is rounded
+            return Decimal(aggregate.numerator) / Decimal(aggregate.denominator)
+    return _billable(aggregate, Fraction(meter.divide_by))
 
 
 def _held(ordered: Sequence[Usage], period: tuple[datetime, datetime], opening: Decimal) -> Fraction:

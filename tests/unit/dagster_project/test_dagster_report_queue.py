@@ -65,7 +65,9 @@ def test_what_could_not_be_told_is_told_with_the_next_report() -> None:
     queue.ticked(tick(1, 120), waiting(1, 100), NOW)
     queue.close()
     (numbers,) = told.numbers
-    assert (numbers.ticks, numbers.events, numbers.windows) == (2, 4, [(90, 100), (100, 120)])
+    assert (numbers.ticks, numbers.events) == (2, 4)
+    # Whether the second tick met the refused numbers before or after they were put back.
+    assert numbers.windows in ([(90, 100), (100, 120)], [(90, 120)])
 
 
 def test_nothing_happened_is_not_told() -> None:
