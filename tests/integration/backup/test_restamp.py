@@ -84,6 +84,7 @@ def test_a_decision_stays_with_its_delivery(restored: psycopg.Connection) -> Non
     assert joined == [("b-sum", 99)]
 
 
+@pytest.mark.thorough
 def test_no_table_with_transaction_ids_is_forgotten(restored: psycopg.Connection) -> None:
     """Every id is below what this cluster had given out before the restore; ids of either cluster would not be."""
     restamp(restored)
@@ -96,6 +97,7 @@ def test_no_table_with_transaction_ids_is_forgotten(restored: psycopg.Connection
         assert restored.execute(f"select count(*) from {table} where {column} >= '600'").fetchone() == (0,), table
 
 
+@pytest.mark.thorough
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(restored: psycopg.Connection) -> None:
     before = bounds(restored), contents(restored, with_ids=True)
     found = plan(restored)

@@ -194,6 +194,7 @@ def test_young_days_and_other_clusters_days_stay(billed: psycopg.Connection) -> 
         days_older_than(billed, AGE, LATER)
 
 
+@pytest.mark.thorough
 def test_a_day_with_new_rows_in_the_default_partition_is_not_put_back(billed: psycopg.Connection) -> None:
     detach_all(billed)
     land(billed, "again", "1", TENTH)
