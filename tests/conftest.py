@@ -75,6 +75,18 @@ def built_database_url(postgres: EmbeddedPostgres, built_template: str) -> Itera
         admin.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture(scope="session")
+def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt keeps its parse state in this test process."""
+    return tmp_path_factory.mktemp("dbt_folder")
+
+
+@pytest.fixture
+def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
+    """The ledger of `built_database_url`."""
+    return Ledger(built_database_url, dbt_folder)
+
+
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to this test's database."""

@@ -1,7 +1,6 @@
 """A built ledger with the tenant of `metered_month`, and the time at which its two months are closed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,12 +9,6 @@ from metered_month import NOW, declare
 
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.ledger import Ledger
-
-
-@pytest.fixture(scope="session")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("adjustments")
 
 
 @pytest.fixture
@@ -23,11 +16,6 @@ def database(built_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with connect(built_database_url, autocommit=True) as connection:
         declare(connection)
         yield connection
-
-
-@pytest.fixture
-def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
-    return Ledger(built_database_url, dbt_folder)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,12 +10,6 @@ from metered_month import declare
 
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.ledger import Ledger
-
-
-@pytest.fixture(scope="session")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("conflicts")
 
 
 @pytest.fixture
@@ -24,11 +17,6 @@ def database(built_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with connect(built_database_url, autocommit=True) as connection:
         declare(connection)
         yield connection
-
-
-@pytest.fixture
-def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
-    return Ledger(built_database_url, dbt_folder)
 
 
 @pytest.fixture

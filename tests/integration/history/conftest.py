@@ -1,7 +1,6 @@
 """A built ledger with the tenant of `metered_month`, and the time at which its two months are closed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,12 +10,6 @@ from random_month import declare_more
 
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.ledger import Ledger
-
-
-@pytest.fixture(scope="session")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("history")
 
 
 @pytest.fixture
@@ -25,11 +18,6 @@ def database(built_database_url: str) -> Iterator[psycopg.Connection[Any]]:
         declare(connection)
         declare_more(connection)
         yield connection
-
-
-@pytest.fixture
-def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
-    return Ledger(built_database_url, dbt_folder)
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ from tally.settings import Settings
 
 
 @pytest.fixture
-def ledger(built_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    return Ledger(built_database_url, tmp_path_factory.mktemp("dbt"))
-
-
-@pytest.fixture
 def database(built_database_url: str, ledger: Ledger) -> Iterator[psycopg.Connection]:
     """Acme with two counted events, one of which was reversed since, and one of an undeclared metric."""
     with connect(built_database_url, autocommit=True) as connection:

@@ -1,5 +1,6 @@
 """Dedupe has no horizon: the first of a million events, sent again after all the others, still counts once."""
 
+import time
 from decimal import Decimal
 
 import psycopg
@@ -12,6 +13,11 @@ MANY = """
     select 'newark', 'event-' || number, 'UA', 'sum', 1,
         timestamptz '2013-01-10 00:00+00' + number * interval '1 second', timestamptz '2013-01-22 00:00+00'
     from generate_series(1, %s) as number
+"""
+
+OTHER_SESSIONS = """
+    select pid from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
 """
 
 
@@ -43,7 +49,12 @@ def test_a_tick_does_not_read_the_history(ledger: Ledger, database: psycopg.Conn
 
 
 def rows_read(database: psycopg.Connection) -> int:
-    """Rows that scans of raw, ledger and mart tables have returned so far."""
+    """Rows that scans of raw, ledger and mart tables have returned so far.
+
+    A session reports what it read when it ends, at the latest; so those of the last tick are waited for.
+    """
+    while database.execute(OTHER_SESSIONS).fetchone():
+        time.sleep(0.05)
     database.execute("select pg_stat_clear_snapshot()")
     row = database.execute(
         "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_user_tables"

@@ -20,12 +20,6 @@ from tally.replay import Replays
 NOW = datetime(2013, 1, 20, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt keeps its parse state in these tests."""
-    return tmp_path_factory.mktemp("replay")
-
-
 @pytest.fixture
 def database(built_database_url: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to a built database with the tenant `newark`, its meters, and the clock at NOW."""
@@ -33,12 +27,6 @@ def database(built_database_url: str) -> Iterator[psycopg.Connection]:
         declare(connection)
         connection.execute("insert into tally.simulated_clock (now) values (%s)", (NOW,))
         yield connection
-
-
-@pytest.fixture
-def ledger(built_database_url: str, dbt_folder: Path) -> Ledger:
-    """The ledger of the test's database."""
-    return Ledger(built_database_url, dbt_folder)
 
 
 @pytest.fixture

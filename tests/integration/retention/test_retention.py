@@ -66,11 +66,6 @@ def failed(ledger: Ledger) -> list[str]:
 
 
 @pytest.fixture
-def ledger(built_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    return Ledger(built_database_url, tmp_path_factory.getbasetemp() / "retention-dbt")
-
-
-@pytest.fixture
 def database(built_database_url: str) -> Iterator[psycopg.Connection]:
     """Two days of March landed: an event a day, a repeat of each on the second day."""
     with connect(built_database_url, autocommit=True) as connection:

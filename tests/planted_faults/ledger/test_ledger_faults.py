@@ -194,11 +194,6 @@ LAND = """
 
 
 @pytest.fixture(scope="module")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("ledger_faults")
-
-
-@pytest.fixture(scope="module")
 def sound(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> str:
     """The name of a database whose ledger is right."""
     with connect(postgres.url("postgres"), autocommit=True) as admin:

@@ -9,12 +9,6 @@ import pytest
 from tally.database import connect
 from tally.ledger import Ledger
 
-
-@pytest.fixture(scope="module")
-def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("reconciliation_faults")
-
-
 DECLARE = """
     insert into tally.tenants (tenant_id, name) values ('newark', 'Newark');
     insert into tally.meters (tenant_id, metric, aggregation) values ('newark', 'departures', 'count');
