@@ -33,7 +33,7 @@ down: $(SETUP)  ## Stop the embedded Postgres
 	@$(BIN)/tally down
 
 test: check  ## Lint, types, import contract, dbt tests and the test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-browser: $(SETUP)  ## The pages, in headless Chromium (needs the chromium command)
 	@$(BIN)/python -m pytest -m browser
@@ -61,6 +61,11 @@ bench-ledger: $(SETUP)  ## What keeping counters right costs, against limits of 
 
 bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
 	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)
+
+.PHONY: stripe-contract
+stripe-contract: $(SETUP)  ## What nobody verified of Stripe, against the sandbox that STRIPE_CONTRACT_KEY (a test key) opens
+	@test -n "$$STRIPE_CONTRACT_KEY" || { echo "STRIPE_CONTRACT_KEY is not set: Stripe itself was not compared"; exit 1; }
+	@$(BIN)/python -m pytest -o timeout=1200 -rA tests/stripe_sandbox/test_contract_unverified.py
 
 .PHONY: simulate
 simulate: $(SETUP)  ## The push ledger against SEEDS=200 seeds and every crash point; SEED=7 repeats one, with its trace

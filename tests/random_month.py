@@ -34,8 +34,7 @@ def random_usage(random: Random, count: int, landing: tuple[datetime, datetime],
         earlier = [*known, *found]
         if earlier and random.random() < 0.25:
             event = replace(random.choice(earlier), landed_at=landed_at)
-            repeats = event.metric == "sized" or random.random() < 0.6
-            found.append(event if repeats else replace(event, quantity=event.quantity + 1))
+            found.append(event if random.random() < 0.6 else replace(event, quantity=event.quantity + 1))
             continue
         event_time = random.choice(EDGES) + random.choice(
             [timedelta(0), INSTANT, timedelta(hours=random.randrange(99))]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dbt.adapters.base.impl import DEFAULT_BASE_BEHAVIOR_FLAGS
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
@@ -19,6 +20,9 @@ from tally.errors import LedgerError
 # dbt does not support two invocations at once in one process.
 _one_at_a_time = threading.Lock()
 _manifest: Manifest | None = None
+# Every adapter that dbt makes, one an invocation, appends its flags to this list of the module (dbt-adapters 1.24) and
+# walks the call stack for each that is in it: without a cut each tick would cost more than the one before, for ever.
+_BEHAVIOR_FLAGS = len(DEFAULT_BASE_BEHAVIOR_FLAGS)
 
 _QUIET = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors")
 
@@ -32,6 +36,7 @@ def invoke(arguments: list[str], environment: dict[str, str]) -> dbtRunnerResult
     with _one_at_a_time, _environ(environment):
         manifest = _kept_manifest(Path(environment["DBT_TARGET_PATH"]))
         _point_at(manifest, environment["TALLY_DB_NAME"])
+        del DEFAULT_BASE_BEHAVIOR_FLAGS[_BEHAVIOR_FLAGS:]
         result = dbtRunner(manifest=manifest).invoke([*arguments, *_QUIET])
     if result.exception is not None:
         raise LedgerError(f"dbt {arguments[0]}: {result.exception}")

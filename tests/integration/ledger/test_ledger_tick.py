@@ -1,5 +1,7 @@
 """A tick reads what landed since, once; refuses what it must; and never runs beside another."""
 
+import cProfile
+import pstats
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -170,3 +172,20 @@ def test_a_lost_bound_rebuilds_instead_of_counting_twice(ledger: Ledger, databas
 def test_an_unreachable_database_is_named(dbt_folder: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/nowhere"):
         Ledger("postgresql://u:p@127.0.0.1:1/nowhere", dbt_folder).tick()
+
+
+def test_a_later_tick_does_no_more_than_an_earlier_one(ledger: Ledger) -> None:
+    """A resident loop ticks for months: what dbt does at a tick may not grow with the ticks before it."""
+    early = calls_of(ledger)
+    for _ in range(10):
+        ledger.tick()
+    assert calls_of(ledger) < 1.02 * early
+
+
+def calls_of(ledger: Ledger) -> int:
+    """Function calls of this thread during one tick."""
+    ledger.tick()
+    profile = cProfile.Profile()
+    profile.runcall(ledger.tick)
+    calls: int = pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
+    return calls
