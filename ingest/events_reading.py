@@ -1,12 +1,11 @@
 """GET /v1/events and GET /v1/events/{key}: what landed, and how it stands."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import msgspec
 
-from ingest.page_cursor import Position, cursor_of, position_of
+from ingest.page_cursor import cursor_of, position_of
 from ingest.parameters import limit_in, text_in, time_in
 from ingest.problem import Problem
 from ingest.query import bad_parameter
@@ -19,10 +18,14 @@ PARAMETERS = ("customer_ref", "metric", "from", "to", "idempotency_key", "key_pr
 
 
 class Page(msgspec.Struct):
-    """Deliveries, newest landing first; `next_cursor` is null on the last page."""
+    """Deliveries, newest landing first; `next_cursor` is null on the last page.
+
+    Of what landed before `archived_before`, whole days are out of reach here (`tally retention`); null when none are.
+    """
 
     events: list[Delivery]
     next_cursor: str | None
+    archived_before: datetime | None
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,13 @@ class EventsReading:
     async def _read(self, call: Call, filters: Filters, needed: bool = False) -> Reply:
         limit = limit_in(call)
         before = position_of(call.query["cursor"]) if "cursor" in call.query else None
-        rows = await self._rows(call.key.tenant_id, filters, before, limit + 1)
+        (ledger,) = await self.links.fetch(LEDGER_IS_BUILT)
+        sql, arguments = page_statement(call.key.tenant_id, filters, before, limit + 1, ledger["built"])
+        rows = await self.links.fetch(sql, *arguments)
         if needed and not rows and before is None:
             raise Problem(404, "not-found", "no event with this idempotency_key has landed")
         more = len(rows) > limit
         shown = rows[:limit]
-        page = Page([delivery_of(row) for row in shown], cursor_of(position_in(shown[-1])) if more else None)
+        next_cursor = cursor_of(position_in(shown[-1])) if more else None
+        page = Page([delivery_of(row) for row in shown], next_cursor, ledger["archived_before"])
         return Reply(msgspec.json.encode(page))
-
-    async def _rows(self, tenant_id: str, filters: Filters, before: Position | None, limit: int) -> Sequence[Any]:
-        (ledger,) = await self.links.fetch(LEDGER_IS_BUILT)
-        sql, arguments = page_statement(tenant_id, filters, before, limit, ledger["built"])
-        return await self.links.fetch(sql, *arguments)

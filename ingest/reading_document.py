@@ -93,6 +93,14 @@ def reading_components() -> dict[str, Schema]:
     page = {
         "events": {"type": "array", "items": {"$ref": "#/components/schemas/Delivery"}},
         "next_cursor": {"type": "string", "nullable": True, "description": "Null on the last page."},
+        "archived_before": {
+            **_TIME,
+            "nullable": True,
+            "description": (
+                "Of what landed before this time, whole days have been archived and are not listed here. "
+                "Null when none have."
+            ),
+        },
     }
     return {
         "Delivery": {"type": "object", "required": list(delivery), "properties": delivery},

@@ -49,7 +49,8 @@ class Delivery(msgspec.Struct, frozen=True):
 
 LEDGER_IS_BUILT: Final = """
 select to_regclass('ledger.int_usage_events_deduplicated') is not null
-    and to_regclass('ledger.int_usage_events_conflicts') is not null as built
+    and to_regclass('ledger.int_usage_events_conflicts') is not null as built,
+    (select (max(day) + 1)::timestamp at time zone 'UTC' from tally.detached_days) as archived_before
 """
 _PAGE = """
 select tenant_id, idempotency_key, customer_ref, metric, quantity, event_time, properties, landed_at, seq, xid

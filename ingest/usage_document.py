@@ -79,6 +79,16 @@ def usage_components() -> dict[str, Schema]:
     page = {
         "usage": {"type": "array", "items": {"$ref": "#/components/schemas/UsageLine"}},
         "next_cursor": {"type": "string", "nullable": True, "description": "Null on the last page."},
+        "hours_deleted_up_to": {
+            "type": "string",
+            "format": "date-time",
+            "nullable": True,
+            "description": (
+                "Billing periods that ended by then have no hours or days any more; window=period without "
+                "group_by still has them. "
+                "Null when nothing was deleted."
+            ),
+        },
     }
     return {
         "UsageLine": {"type": "object", "required": list(line), "properties": line},

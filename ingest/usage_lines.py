@@ -10,7 +10,8 @@ import msgspec
 from ingest.usage_cursor import Place, Window
 
 MARTS_ARE_BUILT: Final = """
-select to_regclass('marts.usage_hourly') is not null and to_regclass('marts.usage_counters') is not null as built
+select to_regclass('marts.usage_hourly') is not null and to_regclass('marts.usage_counters') is not null as built,
+    (select up_to from tally.deleted_hours where tenant_id = $1) as hours_deleted_up_to
 """
 # Days and whole periods come from hours too: usage_daily is per all dimensions at once, and what is last in a day of
 # several is not the last of any sum. The zone is the tenant's, in which its hours were cut.

@@ -1,6 +1,7 @@
 """GET /v1/usage: what was used, by hour, day or billing period."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import get_args
 
 import msgspec
@@ -23,10 +24,14 @@ where tenant_id = $1 and ($2::text is null or metric = $2)
 
 
 class Page(msgspec.Struct):
-    """Lines in the order of customer, metric, start and dimensions; `next_cursor` is null on the last page."""
+    """Lines in the order of customer, metric, start and dimensions; `next_cursor` is null on the last page.
+
+    Billing periods that ended at or before `hours_deleted_up_to` have no hours or days any more, only their whole.
+    """
 
     usage: list[UsageLine]
     next_cursor: str | None
+    hours_deleted_up_to: datetime | None
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,15 @@ class UsageRoutes:
         behind = place_of(call.query["cursor"], asked.window) if "cursor" in call.query else None
         tenant_id = call.key.tenant_id
         await self._refuse_unknown_dimensions(tenant_id, asked)
-        (marts,) = await self.links.fetch(MARTS_ARE_BUILT)
+        (marts,) = await self.links.fetch(MARTS_ARE_BUILT, tenant_id)
         if not marts["built"]:
-            return Reply(msgspec.json.encode(Page([], None)))
+            return Reply(msgspec.json.encode(Page([], None, None)))
         sql, arguments = usage_statement(tenant_id, asked, behind, limit + 1)
         rows = await self.links.fetch(sql, *arguments)
         shown = rows[:limit]
         more = cursor_of(place_in(shown[-1], asked.window)) if len(rows) > limit else None
-        return Reply(msgspec.json.encode(Page([line_of(row) for row in shown], more)))
+        page = Page([line_of(row) for row in shown], more, marts["hours_deleted_up_to"])
+        return Reply(msgspec.json.encode(page))
 
     async def _refuse_unknown_dimensions(self, tenant_id: str, asked: Asked) -> None:
         if not asked.group_by:

@@ -90,6 +90,7 @@ def test_a_delivery_is_shown_as_it_landed_before_any_ledger(reader: Caller) -> N
             }
         ],
         "next_cursor": None,
+        "archived_before": None,
     }
 
 
@@ -218,3 +219,11 @@ def test_reading_needs_its_scope(door: Caller) -> None:
     for path in ("/v1/events", "/v1/events/k"):
         answer = door.http.get(path)
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:tallyledger:problem:scope-missing")
+
+
+def test_days_that_were_archived_are_told_of(reader: Caller) -> None:
+    reader.connection.execute(
+        "insert into tally.detached_days (day, relation, bytes, detached_at) values"
+        " ('2025-03-10', 'archive.a', 1, now()), ('2025-03-11', 'archive.b', 1, now())"
+    )
+    assert reader.http.get("/v1/events").json()["archived_before"] == "2025-03-12T00:00:00Z"

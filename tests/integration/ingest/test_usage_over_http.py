@@ -211,4 +211,14 @@ def test_a_cursor_of_another_window_is_refused(reader: tuple[Caller, Ledger]) ->
 def test_before_any_ledger_there_is_no_usage(door: Caller) -> None:
     key = create_key(door.connection, "acme", "reader", ["usage:read"])
     answer = door.http.get("/v1/usage", headers={"authorization": f"Bearer {key}"})
-    assert answer.json() == {"usage": [], "next_cursor": None}
+    assert answer.json() == {"usage": [], "next_cursor": None, "hours_deleted_up_to": None}
+
+
+def test_hours_that_were_deleted_are_told_of(reader: tuple[Caller, Ledger]) -> None:
+    caller, ledger = reader
+    fill(caller.connection)
+    ledger.tick()
+    for tenant, up_to in (("acme", NOON), ("other", NOON + timedelta(days=9))):
+        caller.connection.execute("insert into tally.deleted_hours values (%s, %s, now())", (tenant, up_to))
+    told = datetime.fromisoformat(caller.http.get("/v1/usage?limit=1").json()["hours_deleted_up_to"])
+    assert told == NOON
