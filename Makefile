@@ -6,7 +6,7 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-browser test-thorough bench-ingest bench-ledger bench-pricing check lint fix lock clean
+.PHONY: help setup demo demo-close up down test test-browser test-thorough bench-ingest bench-ledger bench-push bench-pricing check lint fix lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ $(SETUP): requirements.lock pyproject.toml
 
 demo: $(SETUP)  ## Run a real month end to end; SERVE=1 leaves everything running
 	@$(BIN)/tally demo $(if $(SERVE),--serve)
+
+demo-close: $(SETUP)  ## Three months with a trial, an upgrade, a pause and a cancellation; every invoice line proven
+	@$(BIN)/tally demo --close
 
 up: $(SETUP)  ## Start door, ledger and Dagster UI; Ctrl-C stops them
 	@$(BIN)/tally up
@@ -58,6 +61,9 @@ bench-ingest: $(SETUP)  ## How fast the door is, against limits of this machine 
 
 bench-ledger: $(SETUP)  ## What keeping counters right costs, against limits of this machine (20 minutes)
 	@$(BIN)/python -m tests.benchmarks.bench_ledger $(BENCH)
+
+bench-push: $(SETUP)  ## How fast the push plans and delivers, against Stripe's limits of an account (3 minutes)
+	@$(BIN)/python -m tests.benchmarks.bench_push $(BENCH)
 
 bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
 	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)

@@ -12,7 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
-from ingest import api, documentation, events_route, keys_routes
+from ingest import api, documentation, events_route, keys_routes, webhook_route
 from ingest.answer import JSON
 from ingest.api import Api
 from ingest.asgi import Message, Receive, Scope, Send, respond
@@ -36,8 +36,10 @@ from ingest.reading_links import ReadingLinks
 from ingest.replay_routes import ReplayRoutes
 from ingest.request_id import request_id
 from ingest.usage_routes import UsageRoutes
+from ingest.webhook_route import WebhookRoute
 from tally.clock import Clock, SystemClock
 from tally.settings import Settings
+from tally.webhook_secrets import webhook_secrets
 
 COMMITS_IN_FLIGHT = 2
 READERS = 2
@@ -70,6 +72,8 @@ class Door:
         reading = (*EventsReading(self._readers).routes(), *UsageRoutes(self._readers).routes())
         routes = (*reading, *keys.routes(), *replays.routes())
         self._api = Api(routes, {events_route.PATH: ("POST",)}, self.clock, keyring, self.metrics)
+        self._told = Link(database_url, "webhooks")
+        self._webhooks = WebhookRoute(webhook_secrets(settings), self._told, self.metrics)
         self._framework = self._framework_app(database_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +85,8 @@ class Door:
             await self._live(scope, send)
         elif scope["path"].startswith(api.PREFIX):
             await self._api(scope, receive, send)
+        elif scope["path"].startswith(webhook_route.PREFIX):
+            await self._webhooks(scope, receive, send)
         else:
             await self._other(scope, receive, send)
 
@@ -138,7 +144,7 @@ class Door:
             keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await keeper
-        for link in (self._reads, self._time, *self._commits):
+        for link in (self._reads, self._time, self._told, *self._commits):
             await link.close()
         await self._readers.close()
 

@@ -17,6 +17,7 @@ from ingest.keys_document import keys_components, keys_paths
 from ingest.reading_document import reading_components, reading_paths
 from ingest.replay_document import replay_components, replay_paths
 from ingest.usage_document import usage_components, usage_paths
+from ingest.webhook_document import webhook_components, webhook_paths
 from tally import __version__
 from tally.settings import Settings
 
@@ -51,7 +52,8 @@ class _Document(JsonRenderPlugin):
         made = msgspec.to_builtins(openapi_schema)
         paths = {**_api_paths(self._settings), **made["paths"]}
         reading = {**reading_components(), **usage_components()}
-        own = {**components(self._settings), **reading, **keys_components(), **replay_components()}
+        told = {**replay_components(), **webhook_components()}
+        own = {**components(self._settings), **reading, **keys_components(), **told}
         schemas = {**own, **made["components"].get("schemas", {})}
         security = {"key": {"type": "http", "scheme": "bearer", "description": "An API key: `tly_<id>_<secret>`."}}
         # 3.0: the bundled page cannot show 3.1, and nothing here needs it.
@@ -67,7 +69,7 @@ class _Document(JsonRenderPlugin):
 def _api_paths(settings: Settings) -> dict[str, Any]:
     reading = reading_paths()
     events = {**reading["/v1/events"], **events_path(settings)}
-    return {**reading, "/v1/events": events, **keys_paths(), **usage_paths(), **replay_paths()}
+    return {**reading, "/v1/events": events, **keys_paths(), **usage_paths(), **replay_paths(), **webhook_paths()}
 
 
 class _Page(OpenAPIRenderPlugin):

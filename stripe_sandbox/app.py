@@ -1,4 +1,4 @@
-"""Builds the ASGI application: Stripe's API, the control endpoints, and the background work's life."""
+"""Builds the ASGI application: Stripe's API, the page, the control endpoints, and the background work's life."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ from starlette.routing import Mount
 
 from stripe_sandbox import control
 from stripe_sandbox.background import Background
+from stripe_sandbox.page import route as page
 from stripe_sandbox.sandbox import Sandbox
 from stripe_sandbox.stripe_api import StripeApi
 
@@ -21,4 +22,5 @@ def build_app(sandbox: Sandbox) -> Starlette:
         await background.stop()
         sandbox.state.close()
 
-    return Starlette(routes=[*control.routes(sandbox), Mount("/", StripeApi(sandbox))], lifespan=lifespan)
+    routes = [*page.routes(sandbox), *control.routes(sandbox), Mount("/", StripeApi(sandbox))]
+    return Starlette(routes=routes, lifespan=lifespan)

@@ -1,6 +1,14 @@
 """Time passing: period ends become drafts, drafts become final. The same for test clocks and for real time."""
 
-from stripe_sandbox import cancellation, events, invoice_plans, invoice_store
+from stripe_sandbox import (
+    cancellation,
+    events,
+    invoice_item_lines,
+    invoice_plans,
+    invoice_store,
+    paused_collection,
+    trials,
+)
 from stripe_sandbox import subscription_store as store
 from stripe_sandbox.state import Json
 from stripe_sandbox.workspace import Workspace
@@ -17,23 +25,29 @@ def run_next_due(workspace: Workspace, test_clock: str | None, until: int) -> bo
         return False
     with workspace.state.transaction():
         if row["kind"] == store.KIND:
-            _end_period(workspace, workspace.get(store.KIND, row["id"]), row["due_at"])
+            end_period(workspace, workspace.get(store.KIND, row["id"]), row["due_at"])
         else:
-            invoice_store.finalize(workspace, workspace.get(invoice_store.KIND, row["id"]), at=row["due_at"])
+            paused_collection.finalize(workspace, workspace.get(invoice_store.KIND, row["id"]), at=row["due_at"])
     return True
 
 
-def _end_period(workspace: Workspace, subscription: Json, at: int) -> None:
+def end_period(workspace: Workspace, subscription: Json, at: int) -> None:
+    """Drafts the invoice of the period that ends, and begins the next one, or ends the subscription."""
     before = store.shown(workspace, subscription)
     items = store.items_of(workspace, subscription["id"])
     start = min(item["current_period_start"] for item in items)
     plan = invoice_plans.for_usage(workspace, items, until=at)
+    if trials.is_free(subscription):
+        plan = invoice_plans.at_nothing(plan)
+        subscription["status"] = "active"
+    paused_collection.resume_if_due(subscription, at)
     is_last = subscription["cancel_at"] is not None and subscription["cancel_at"] <= at
     if not is_last:
         _roll_forward(workspace, subscription, items, at)
         plan += invoice_plans.in_advance(workspace, subscription, store.items_of(workspace, subscription["id"]))
-    if plan:
+    if plan or invoice_item_lines.pending(workspace, subscription["customer"], subscription["id"]):
         invoice = invoice_store.open_draft(workspace, subscription, plan, "subscription_cycle", (start, at), at)
+        paused_collection.mark(workspace, subscription, invoice)
         subscription["latest_invoice"] = invoice["id"]
     if is_last:
         cancellation.end_now(workspace, subscription, at=at, invoice_now=False)
@@ -46,7 +60,10 @@ def _end_period(workspace: Workspace, subscription: Json, at: int) -> None:
 def _roll_forward(workspace: Workspace, subscription: Json, items: list[Json], at: int) -> None:
     for item in items:
         cycle = store.cycle_of(subscription, store.price_of(workspace, item))
-        item["current_period_start"], item["current_period_end"] = cycle.period_at(at)
+        start, item["current_period_end"] = cycle.period_at(at)
+        # An anchored cycle's first period may begin within it, when a trial ends.
+        item["current_period_start"] = at if subscription["trial_end"] == at else start
+        item.pop("_billed_from", None)
         store.save_item(workspace, item)
 
 

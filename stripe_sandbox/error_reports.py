@@ -16,6 +16,8 @@ MESSAGES = {
     "meter_event_no_customer_defined": "The event payload names no customer.",
     "meter_event_value_too_many_digits": "The value in the event payload has too many digits.",
     "no_meter": "No meter was found for the event name.",
+    "timestamp_in_future": "The timestamp in the event is too far in the future.",
+    "timestamp_too_far_in_past": "The timestamp in the event is too far in the past.",
 }
 
 
@@ -53,7 +55,10 @@ def _report(workspace: Workspace, meter: str | None, rows: list[sqlite3.Row], wi
                 {
                     "code": code,
                     "error_count": len(group),
-                    "sample_errors": [_sample(code, row) for row in group[: workspace.settings.error_report_samples]],
+                    "sample_errors": [
+                        _sample(code, row, workspace.settings.error_report_names_idempotency_key)
+                        for row in group[: workspace.settings.error_report_samples]
+                    ],
                 }
                 for code, group in by_code
             ],
@@ -68,6 +73,9 @@ def _report(workspace: Workspace, meter: str | None, rows: list[sqlite3.Row], wi
     thin_events.emit(workspace, "v1.billing.meter.error_report_triggered", data, related)
 
 
-def _sample(code: str, row: sqlite3.Row) -> Json:
+def _sample(code: str, row: sqlite3.Row, by_key: bool) -> Json:
     # The SDK calls this field "the request idempotency key"; a sender that makes both equal need not care.
-    return {"error_message": MESSAGES[code], "request": {"identifier": row["idempotency_key"] or row["identifier"]}}
+    return {
+        "error_message": MESSAGES[code],
+        "request": {"identifier": (by_key and row["idempotency_key"]) or row["identifier"]},
+    }

@@ -18,7 +18,8 @@ def list_(workspace: Workspace, parameters: Json, meter_id: str) -> Json:
     window = parameters.get("value_grouping_window")
     _check_alignment(start, end, window)
     # With the inclusive reading, an event in the very second of `end` belongs to the window too.
-    last_second = 1 if workspace.settings.summary_end_inclusive else 0
+    settings = workspace.settings
+    last_second = 1 if settings.summary_end_inclusive else 0
     if window is None:
         windows = [(start, end)]
     else:
@@ -27,9 +28,10 @@ def list_(workspace: Workspace, parameters: Json, meter_id: str) -> Json:
         windows.reverse()  # newest first, like every list
     rows = []
     for begin, finish in windows:
-        points = usage.applied(workspace, meter, customer, begin, finish + last_second)
-        value = usage.aggregate(meter, points[: max(0, len(points) - workspace.unseen_events)])
-        if value is None and not workspace.settings.summary_rows_when_empty:
+        points = usage.applied(workspace, meter, customer, begin, finish + last_second, settings.summary_lag_seconds)
+        seen = points[: max(0, len(points) - workspace.unseen_events)]
+        value = usage.aggregate(meter, seen, by_receipt=settings.last_by_receipt)
+        if value is None and not settings.summary_rows_when_empty:
             continue
         rows.append(
             {

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from stripe_sandbox import keys, meters
+from stripe_sandbox import keys, meter_event_stream, meters
 from stripe_sandbox.answers import Answer, error_answer, json_answer
 from stripe_sandbox.errors import ParameterError, StripeError, server_error
 from stripe_sandbox.events import API_VERSION
@@ -63,9 +63,9 @@ class Gateway:
         return Answer(answer.status, answer.body, {**headers, **answer.headers}, answer.content_type)
 
     async def _checked_answer(self, request: Request, body: str, request_id: str, failure: Failure | None) -> Answer:
-        namespace = keys.namespace_of(request.headers)
+        namespace = self._namespace_of(request)
         keys.check_version(request.headers.get("stripe-version", API_VERSION))
-        self._sandbox.limits.take_call(namespace)
+        self._sandbox.limits.take_call(namespace, request.url.path)
         instead = answer_instead(failure) if failure else None
         if instead is not None:
             return instead
@@ -91,6 +91,12 @@ class Gateway:
             return await self._carried_out(call, fingerprint)
         finally:
             self._sandbox.idempotency.end(namespace, key)
+
+    def _namespace_of(self, request: Request) -> str:
+        if request.url.path == meter_event_stream.PATH:
+            sandbox = self._sandbox
+            return meter_event_stream.namespace_of_session(sandbox.state, request.headers, sandbox.clock.now())
+        return keys.namespace_of(request.headers)
 
     async def _carried_out(self, call: Call, fingerprint: str | None) -> Answer:
         parameters = read_parameters(call.route.parameters, call.route.takes, call.tree, is_text=call.is_text)

@@ -46,7 +46,9 @@ class IdempotencyKeys:
                 f"Try using a key other than '{key}' if you meant to execute a different request.",
                 type_="idempotency_error",
             )
-        replayed = {"Idempotent-Replayed": "true", "Original-Request": row["request_id"]}
+        replayed = {"Original-Request": row["request_id"]}
+        if self.settings.replayed_answers_say_so:
+            replayed["Idempotent-Replayed"] = "true"
         return Answer(row["status"], row["body"].encode(), {**json.loads(row["headers"]), **replayed})
 
     def end(self, namespace: str, key: str) -> None:

@@ -14,8 +14,9 @@ def lines(workspace: Workspace, invoice: Json, plan: Plan) -> list[Json]:
     result = []
     for entry in plan:
         quantity = _quantity(workspace, invoice["customer"], entry)
-        per_tier = workspace.settings.line_per_graduated_tier
-        for charge in pricing.charges(entry["price"], quantity, per_tier):
+        settings = workspace.settings
+        shape = settings.line_per_graduated_tier, settings.packaged_line_shows_packages
+        for charge in pricing.charges(entry["price"], quantity, *shape):
             result.append(_line(workspace, invoice, entry, charge))
     return result
 

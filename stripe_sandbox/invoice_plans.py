@@ -20,8 +20,15 @@ def for_usage(workspace: Workspace, items: list[Json], until: int | None = None)
         price = store.price_of(workspace, item)
         if store.is_metered(price):
             end = item["current_period_end"] if until is None else until
-            plan.append(_entry(item, price, item["current_period_start"], end))
+            # After a change of price in mid-period: what was used before it is an invoice item, or lost.
+            start = item.get("_billed_from") or item["current_period_start"]
+            plan.append(_entry(item, price, start, end))
     return plan
+
+
+def at_nothing(plan: Plan) -> Plan:
+    """The same entries during a trial: their quantities show, their amounts are 0."""
+    return [{**entry, "share": "0"} for entry in plan]
 
 
 def nothing_yet(workspace: Workspace, items: list[Json], now: int) -> Plan:

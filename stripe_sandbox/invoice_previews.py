@@ -1,6 +1,6 @@
 """What the next invoice would say if the period ended with the usage applied so far. Stores nothing."""
 
-from stripe_sandbox import customers, invoice_plans, invoice_store
+from stripe_sandbox import customers, invoice_plans, invoice_store, trials
 from stripe_sandbox import subscription_store as store
 from stripe_sandbox.errors import StripeError, missing_parameter
 from stripe_sandbox.ids import new_id
@@ -14,6 +14,8 @@ def create_preview(workspace: Workspace, parameters: Json) -> Json:
     items = store.items_of(workspace, subscription["id"])
     start, end = items[0]["current_period_start"], items[0]["current_period_end"]
     plan = invoice_plans.for_usage(workspace, items)
+    if trials.is_free(subscription):
+        plan = invoice_plans.at_nothing(plan)
     if not subscription["cancel_at_period_end"]:
         plan += _next_period_in_advance(workspace, subscription, items)
     invoice_id = new_id("upcoming_in")

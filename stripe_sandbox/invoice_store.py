@@ -1,6 +1,6 @@
 """How invoices are kept, shown and made final. A draft's lines are computed at each read; finalization freezes them."""
 
-from stripe_sandbox import events, invoice_lines
+from stripe_sandbox import events, invoice_item_lines, invoice_lines
 from stripe_sandbox.ids import new_id
 from stripe_sandbox.invoice_plans import Plan
 from stripe_sandbox.listing import list_object
@@ -59,6 +59,7 @@ def blank(
         "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
         "test_clock": subscription["test_clock"],
         "_days_until_due": subscription["days_until_due"],
+        "_items": invoice_item_lines.pending(workspace, subscription["customer"], subscription["id"]),
         "_plan": plan,
     }
 
@@ -67,6 +68,7 @@ def open_draft(
     workspace: Workspace, subscription: Json, plan: Plan, reason: str, period: tuple[int, int], at: int
 ) -> Json:
     invoice = blank(workspace, new_id("in"), subscription, plan, reason, period, at)
+    invoice_item_lines.take_up(workspace, invoice)
     save(workspace, invoice)
     events.emit(workspace, "invoice.created", shown(workspace, invoice), at=at)
     return invoice
@@ -85,17 +87,20 @@ def save(workspace: Workspace, invoice: Json) -> None:
 
 def all_lines(workspace: Workspace, invoice: Json) -> list[Json]:
     frozen: list[Json] | None = invoice.get("_lines")
-    return invoice_lines.lines(workspace, invoice, invoice["_plan"]) if frozen is None else frozen
+    if frozen is not None:
+        return frozen
+    return invoice_lines.lines(workspace, invoice, invoice["_plan"]) + invoice_item_lines.lines(workspace, invoice)
 
 
 def shown(workspace: Workspace, invoice: Json) -> Json:
     lines = all_lines(workspace, invoice)
     total = sum(line["amount"] for line in lines)
+    due = total - invoice["pre_payment_credit_notes_amount"]
     page = list_object(lines[:EMBEDDED_LINES], lines_url(invoice), has_more=len(lines) > EMBEDDED_LINES)
     return {
         **public(invoice),
-        "amount_due": total,
-        "amount_remaining": total - invoice["amount_paid"],
+        "amount_due": due,
+        "amount_remaining": due - invoice["amount_paid"],
         "ending_balance": None if invoice["status"] == "draft" else 0,
         "lines": page,
         "subtotal": total,
@@ -119,12 +124,31 @@ def finalize(workspace: Workspace, invoice: Json, at: int) -> None:
         invoice["due_date"] = at + invoice["_days_until_due"] * DAY
     nothing_to_pay = not any(line["amount"] for line in invoice["_lines"])
     if nothing_to_pay:
-        invoice.update(status="paid", attempted=True)
-        invoice["status_transitions"]["paid_at"] = at
+        _pay(invoice, at)
     save(workspace, invoice)
     events.emit(workspace, "invoice.finalized", shown(workspace, invoice), at=at)
     if nothing_to_pay:
         events.emit(workspace, "invoice.paid", shown(workspace, invoice), at=at)
+
+
+def settle_by_credit(workspace: Workspace, invoice: Json, at: int) -> None:
+    """After a credit note: an open invoice of which nothing remains to be paid is paid."""
+    if invoice["status"] == "open" and shown(workspace, invoice)["amount_remaining"] == 0:
+        pay(workspace, invoice, at)
+    else:
+        save(workspace, invoice)
+
+
+def pay(workspace: Workspace, invoice: Json, at: int) -> None:
+    invoice["amount_paid"] += shown(workspace, invoice)["amount_remaining"]
+    _pay(invoice, at)
+    save(workspace, invoice)
+    events.emit(workspace, "invoice.paid", shown(workspace, invoice), at=at)
+
+
+def _pay(invoice: Json, at: int) -> None:
+    invoice.update(status="paid", attempted=True)
+    invoice["status_transitions"]["paid_at"] = at
 
 
 def _next_number(workspace: Workspace, customer_id: str) -> str:

@@ -52,6 +52,15 @@ def finalize_on_request(workspace: Workspace, _parameters: Json, invoice_id: str
     return store.shown(workspace, invoice)
 
 
+def pay(workspace: Workspace, _parameters: Json, invoice_id: str) -> Json:
+    """Paid in full, by whatever means: the sandbox moves no money."""
+    invoice = workspace.get(KIND, invoice_id)
+    if invoice["status"] != "open":
+        raise StripeError(f"You can only pay an open invoice; this one is {invoice['status']}.", param="id")
+    store.pay(workspace, invoice, at=workspace.now(invoice["test_clock"]))
+    return store.shown(workspace, invoice)
+
+
 def void(workspace: Workspace, _parameters: Json, invoice_id: str) -> Json:
     invoice = workspace.get(KIND, invoice_id)
     if invoice["status"] != "open":
@@ -79,6 +88,7 @@ OPERATIONS = {
     "v1.invoices.retrieve": Operation(retrieve),
     "v1.invoices.update": Operation(update, "auto_advance automatically_finalizes_at description metadata"),
     "v1.invoices.finalize_invoice": Operation(finalize_on_request, "auto_advance"),
+    "v1.invoices.pay": Operation(pay, "paid_out_of_band"),
     "v1.invoices.void_invoice": Operation(void),
     "v1.invoices.list": Operation(list_, f"{PAGING} collection_method created customer status subscription"),
     "v1.invoices.line_items.list": Operation(list_lines, PAGING),

@@ -16,17 +16,21 @@ class Limits:
         self._buckets: dict[str, tuple[float, float]] = {}
         self._in_progress: Counter[tuple[str, ...]] = Counter()
 
-    def take_call(self, namespace: str) -> None:
-        """A token bucket that holds one second's worth."""
-        rate = self._settings.rate_limit_per_second
-        if not rate:
-            return
+    def take_call(self, namespace: str, path: str) -> None:
+        """A token bucket that holds one second's worth; live meter events may have another one than all other calls."""
+        meter_events = self._settings.live_meter_events_per_second
+        if meter_events and namespace == "live" and path.endswith("/billing/meter_events"):
+            self._take(f"{namespace} meter events", meter_events, "endpoint-rate")
+        elif self._settings.rate_limit_per_second:
+            self._take(namespace, self._settings.rate_limit_per_second, "global-rate")
+
+    def _take(self, bucket: str, rate: float, reason: str) -> None:
         now = self._clock.now()
-        tokens, then = self._buckets.get(namespace, (rate, now))
+        tokens, then = self._buckets.get(bucket, (rate, now))
         tokens = min(rate, tokens + (now - then) * rate)
-        self._buckets[namespace] = (max(tokens - 1, 0), now) if tokens >= 1 else (tokens, now)
+        self._buckets[bucket] = (max(tokens - 1, 0), now) if tokens >= 1 else (tokens, now)
         if tokens < 1:
-            raise rate_limited({"Stripe-Rate-Limited-Reason": "global-rate", "Retry-After": "1"})
+            raise rate_limited({"Stripe-Rate-Limited-Reason": reason, "Retry-After": "1"})
 
     @contextmanager
     def one_at_a_time(self, key_of_call: Callable[[], tuple[str, ...] | None]) -> Iterator[None]:

@@ -57,7 +57,7 @@ def _accept(workspace: Workspace, parameters: Json, requested_timestamp: int | N
     if workspace.settings.refuse_unknown_references_at_once:
         _check_references(workspace, meter, parameters)
     received_at = workspace.clock.now()
-    duplicate = _seen_within_window(workspace, identifier, received_at)
+    duplicate = _seen_within_window(workspace, identifier, parameters["event_name"], received_at)
     workspace.state.execute(
         "insert into meter_events (namespace, identifier, event_name, payload, timestamp, idempotency_key,"
         " received_at, apply_at, outcome) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -79,20 +79,34 @@ def _accept(workspace: Workspace, parameters: Json, requested_timestamp: int | N
 
 
 def _lag(workspace: Workspace) -> float:
-    return workspace.settings.apply_lag_seconds + random.uniform(0, workspace.settings.apply_lag_spread_seconds)
+    settings = workspace.settings
+    if not settings.apply_out_of_order:
+        return settings.apply_lag_seconds + random.uniform(0, settings.apply_lag_spread_seconds)
+    row = workspace.state.row("select count(*) % 2 = 0 as is_first_of_pair from meter_events")
+    return settings.apply_lag_seconds + (settings.apply_lag_spread_seconds if row and row["is_first_of_pair"] else 0)
 
 
-def _seen_within_window(workspace: Workspace, identifier: str, now: float) -> bool:
+def _seen_within_window(workspace: Workspace, identifier: str, event_name: str, now: float) -> bool:
+    settings = workspace.settings
     row = workspace.state.row(
         "select 1 from meter_events where namespace = ? and identifier = ? and received_at > ?"
-        " and outcome <> 'duplicate' limit 1",
-        (workspace.namespace, identifier, now - workspace.settings.identifier_window_seconds),
+        " and outcome <> 'duplicate' and (not ? or event_name = ?) and (not ? or outcome <> 'cancelled') limit 1",
+        (
+            workspace.namespace,
+            identifier,
+            now - settings.identifier_window_seconds,
+            settings.identifier_per_event_name,
+            event_name,
+            settings.cancelled_identifier_is_free,
+        ),
     )
     return row is not None
 
 
 def _reference_now(workspace: Workspace, meter: Json | None, payload: dict[str, Any]) -> int:
-    """The frozen time of the customer's test clock, where there is one."""
+    """The frozen time of the customer's test clock, where there is one and it is what counts."""
+    if not workspace.settings.test_clock_is_reference_now:
+        return workspace.now()
     row = workspace.state.row(
         "select test_clock from objects where namespace = ? and id = ? and kind = 'customer'",
         (workspace.namespace, customer_of(meter, payload)),
@@ -103,11 +117,15 @@ def _reference_now(workspace: Workspace, meter: Json | None, payload: dict[str, 
 def _check_timestamp(workspace: Workspace, timestamp: int, now: int) -> None:
     settings = workspace.settings
     if timestamp < now - settings.timestamp_past_seconds:
-        days = settings.timestamp_past_seconds / 86400
-        raise invalid(f"The timestamp must be within the past {days:g} calendar days.", "timestamp")
+        days, oldest = settings.timestamp_past_seconds / 86400, int(now - settings.timestamp_past_seconds)
+        raise invalid(
+            f"The event timestamp cannot be more than {days:g} days in past. Expected a timestamp greater than or equal"
+            f" to {oldest}.",
+            "timestamp",
+        )
     if timestamp > now + settings.timestamp_future_seconds:
         minutes = settings.timestamp_future_seconds / 60
-        raise invalid(f"The timestamp must not be more than {minutes:g} minutes in the future.", "timestamp")
+        raise invalid(f"The event timestamp cannot be more than {minutes:g} minutes in the future.", "timestamp")
 
 
 def _check_references(workspace: Workspace, meter: Json | None, parameters: Json) -> None:

@@ -20,11 +20,17 @@ class Charge:
     tier: int | None = None
 
 
-def charges(price: dict[str, Any], quantity: Decimal, line_per_graduated_tier: bool = True) -> list[Charge]:
+def charges(
+    price: dict[str, Any], quantity: Decimal, line_per_graduated_tier: bool = True, shows_packages: bool = False
+) -> list[Charge]:
     if price["billing_scheme"] == "per_unit":
         unit_amount = Decimal(price["unit_amount_decimal"])
         billed = _transformed(quantity, price["transform_quantity"])
-        return [Charge(quantity, minor_units(EXACT.multiply(billed, unit_amount)), unit_amount)]
+        return [
+            Charge(
+                billed if shows_packages else quantity, minor_units(EXACT.multiply(billed, unit_amount)), unit_amount
+            )
+        ]
     if price["tiers_mode"] == "volume":
         return [_volume_charge(price["_tiers"], quantity)]
     parts = list(_graduated_parts(price["_tiers"], quantity))

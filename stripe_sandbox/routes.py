@@ -1,13 +1,17 @@
 """Every SDK call the sandbox answers."""
 
 from stripe_sandbox import (
+    credit_grants,
+    credit_notes,
     customers,
     event_destinations,
     event_summaries,
     events,
+    invoice_items,
     invoice_previews,
     invoices,
     meter_event_adjustments,
+    meter_event_stream,
     meter_events,
     meters,
     prices,
@@ -21,13 +25,17 @@ from stripe_sandbox import (
 from stripe_sandbox.operations import RouteTable
 
 ROUTES = RouteTable(
-    customers.OPERATIONS
+    credit_grants.OPERATIONS
+    | credit_notes.OPERATIONS
+    | customers.OPERATIONS
     | event_destinations.OPERATIONS
     | event_summaries.OPERATIONS
     | events.OPERATIONS
+    | invoice_items.OPERATIONS
     | invoice_previews.OPERATIONS
     | invoices.OPERATIONS
     | meter_event_adjustments.OPERATIONS
+    | meter_event_stream.OPERATIONS
     | meter_events.OPERATIONS
     | meters.OPERATIONS
     | prices.OPERATIONS

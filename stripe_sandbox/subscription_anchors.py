@@ -15,7 +15,8 @@ def require_one_rhythm(prices: list[Json]) -> None:
             raise invalid("All prices of a subscription must have the same currency.", "items")
 
 
-def anchor_of(parameters: Json, price: Json, now: int) -> int:
+def anchor_of(parameters: Json, price: Json, now: int, trial_end: int | None = None) -> int:
+    """Where the cycle is anchored; a trial's end, where nothing else was asked for."""
     config, anchor = parameters.get("billing_cycle_anchor_config"), parameters.get("billing_cycle_anchor")
     if config is not None:
         if "month" in config:
@@ -23,7 +24,7 @@ def anchor_of(parameters: Json, price: Json, now: int) -> int:
         parts = (config.get(part) for part in ("hour", "minute", "second"))
         return anchor_on(now, config["day_of_month"], *parts)
     if not isinstance(anchor, int):
-        return now
+        return now if trial_end is None else trial_end
     if anchor < now:
         raise invalid("billing_cycle_anchor cannot be in the past.", "billing_cycle_anchor")
     recurring = price["recurring"]

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from stripe_sandbox import events
+from stripe_sandbox import events, price_changes, trials
 from stripe_sandbox import subscription_store as store
-from stripe_sandbox.errors import StripeError, invalid, missing_parameter
+from stripe_sandbox.errors import invalid, missing_parameter
 from stripe_sandbox.ids import new_id
 from stripe_sandbox.listing import PAGING, page_of
 from stripe_sandbox.metadata import merged
@@ -35,6 +35,8 @@ def add(workspace: Workspace, subscription: Json, parameters: Json, now: int) ->
     if any(item["price"] == price["id"] for item in store.items_of(workspace, subscription["id"])):
         raise invalid("Another item of the subscription already has this price.", "price")
     start, end = store.cycle_of(subscription, price).period_at(now)
+    if trials.is_free(subscription):
+        start, end = subscription["trial_start"], subscription["trial_end"]
     is_first_period = subscription["created"] == now
     item: Json = {
         "id": new_id("si", 14),
@@ -66,16 +68,13 @@ def change(workspace: Workspace, subscription: Json, parameters: Json, now: int)
     if parameters.get("deleted"):
         _remove(workspace, item)
     else:
-        _alter(workspace, item, parameters)
+        _alter(workspace, subscription, item, parameters, now)
 
 
-def _alter(workspace: Workspace, item: Json, parameters: Json) -> None:
+def _alter(workspace: Workspace, subscription: Json, item: Json, parameters: Json, now: int) -> None:
     if parameters.get("price", item["price"]) != item["price"]:
-        raise StripeError(
-            "This sandbox does not change the price of an item: remove it and add another.",
-            code="parameter_not_in_sandbox",
-            param="price",
-        )
+        price = chosen_price(workspace, parameters)
+        price_changes.change(workspace, subscription, item, price, parameters, now)
     if "quantity" in parameters:
         if store.is_metered(store.price_of(workspace, item)):
             raise invalid("A metered item has no quantity; its meter has.", "quantity")
@@ -113,9 +112,9 @@ def retrieve(workspace: Workspace, _parameters: Json, item_id: str) -> Json:
 def update(workspace: Workspace, parameters: Json, item_id: str) -> Json:
     item = workspace.get(KIND, item_id)
     subscription = workspace.get(store.KIND, item["subscription"])
-    before = store.shown(workspace, subscription)
-    _alter(workspace, item, parameters)
-    _note_change(workspace, subscription, before, workspace.now(subscription["test_clock"]))
+    before, now = store.shown(workspace, subscription), workspace.now(subscription["test_clock"])
+    _alter(workspace, subscription, item, parameters, now)
+    _note_change(workspace, subscription, before, now)
     return store.shown_item(workspace, item)
 
 

@@ -3,7 +3,17 @@
 from functools import partial
 from typing import Any
 
-from stripe_sandbox import customers, events, invoice_plans, invoice_store, subscription_anchors, subscription_items
+from stripe_sandbox import (
+    billing_cycle,
+    customers,
+    events,
+    invoice_plans,
+    invoice_store,
+    paused_collection,
+    subscription_anchors,
+    subscription_items,
+    trials,
+)
 from stripe_sandbox import subscription_store as store
 from stripe_sandbox.cancellation import end_now
 from stripe_sandbox.errors import StripeError, invalid, missing_parameter
@@ -24,6 +34,7 @@ def create(workspace: Workspace, parameters: Json) -> Json:
     now = workspace.now(customer["test_clock"])
     prices = [subscription_items.chosen_price(workspace, item) for item in parameters["items"]]
     subscription_anchors.require_one_rhythm(prices)
+    trial_end = trials.end_of(parameters, now)
     start = parameters.get("backdate_start_date", now)
     if start > now:
         raise invalid("backdate_start_date must be in the past.", "backdate_start_date")
@@ -33,7 +44,7 @@ def create(workspace: Workspace, parameters: Json) -> Json:
         "id": new_id("sub"),
         "object": KIND,
         "automatic_tax": {"enabled": False, "liability": None},
-        "billing_cycle_anchor": subscription_anchors.anchor_of(parameters, prices[0], now),
+        "billing_cycle_anchor": subscription_anchors.anchor_of(parameters, prices[0], now, trial_end),
         "billing_cycle_anchor_config": subscription_anchors.full_config(parameters.get("billing_cycle_anchor_config")),
         "billing_mode": {"type": parameters.get("billing_mode", {}).get("type", "flexible")},
         "billing_schedules": [],
@@ -52,11 +63,10 @@ def create(workspace: Workspace, parameters: Json) -> Json:
         "latest_invoice": None,
         "livemode": workspace.livemode,
         "metadata": merged({}, parameters.get("metadata", {})),
+        "pause_collection": None,
         "start_date": start,
-        "status": "active",
         "test_clock": customer["test_clock"],
-        "trial_end": None,
-        "trial_start": None,
+        **trials.fields(trial_end, now),
     }
     for item in parameters["items"]:
         subscription_items.add(workspace, subscription, item, now)
@@ -70,13 +80,15 @@ def create(workspace: Workspace, parameters: Json) -> Json:
 
 
 def _first_invoice(workspace: Workspace, subscription: Json, parameters: Json, now: int) -> None:
-    """Licensed items are paid in advance; the metered have nothing to pay yet, which only classic mode writes down."""
+    """Licensed items are paid in advance; the metered owe nothing yet, which classic mode and a trial write down."""
     store.save(workspace, subscription)
     items = store.items_of(workspace, subscription["id"])
     prorate = parameters.get("proration_behavior", "create_prorations") != "none"
     plan = invoice_plans.in_advance(workspace, subscription, items, prorate=prorate)
-    if subscription["billing_mode"]["type"] == "classic":
+    if subscription["billing_mode"]["type"] == "classic" or trials.is_free(subscription):
         plan += invoice_plans.nothing_yet(workspace, items, now)
+    if trials.is_free(subscription):
+        plan = invoice_plans.at_nothing(plan)
     if plan:
         invoice = invoice_store.open_draft(workspace, subscription, plan, "subscription_create", (now, now), now)
         invoice_store.finalize(workspace, invoice, at=now)
@@ -100,9 +112,19 @@ def update(workspace: Workspace, parameters: Json, subscription_id: str) -> Json
         _cancel_at_period_end(workspace, subscription, parameters["cancel_at_period_end"], now)
     if "metadata" in parameters:
         subscription["metadata"] = merged(subscription["metadata"], parameters["metadata"])
+    if "pause_collection" in parameters:
+        subscription["pause_collection"] = paused_collection.asked(parameters, now)
+    if "trial_end" in parameters:
+        items = store.items_of(workspace, subscription["id"])
+        trials.move_end(subscription, items, parameters["trial_end"], now)
+        for item in items:
+            store.save_item(workspace, item)
+    prorations = {name: parameters[name] for name in ("proration_behavior",) if name in parameters}
     for change in parameters.get("items", ()):
-        subscription_items.change(workspace, subscription, change, now)
+        subscription_items.change(workspace, subscription, {**prorations, **change}, now)
     store.save(workspace, subscription)
+    if trials.is_free(subscription) and subscription["trial_end"] <= now:
+        billing_cycle.end_period(workspace, subscription, now)
     shown = store.shown(workspace, subscription)
     events.emit(workspace, "customer.subscription.updated", shown, at=now, previous=before)
     return shown
@@ -148,11 +170,13 @@ OPERATIONS = {
     "v1.subscriptions.create": Operation(
         create,
         f"{COMMON} backdate_start_date billing_cycle_anchor billing_cycle_anchor_config billing_mode.type currency"
-        " customer items.metadata items.price items.quantity payment_behavior",
+        " customer items.metadata items.price items.quantity payment_behavior trial_end trial_period_days",
     ),
     "v1.subscriptions.retrieve": Operation(retrieve),
     "v1.subscriptions.update": Operation(
-        update, f"{COMMON} items.id items.deleted items.metadata items.price items.quantity"
+        update,
+        f"{COMMON} items.id items.deleted items.metadata items.price items.quantity pause_collection.behavior"
+        " pause_collection.resumes_at trial_end",
     ),
     "v1.subscriptions.cancel": Operation(cancel, "invoice_now prorate"),
     "v1.subscriptions.list": Operation(list_, f"{PAGING} created customer status test_clock"),

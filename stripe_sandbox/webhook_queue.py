@@ -1,5 +1,7 @@
 """Which endpoints want an event, noted durably beside it; webhook_delivery.py takes it from there."""
 
+import random
+
 from stripe_sandbox.state import Json
 from stripe_sandbox.workspace import Workspace
 
@@ -17,9 +19,10 @@ def enqueue(workspace: Workspace, event: Json, *, payload: str) -> int:
         and each.get("event_payload", "snapshot") == payload
         and {"*", event["type"]} & set(each["enabled_events"])
     ]
-    for destination in interested:
+    for destination in interested * workspace.settings.webhook_copies:
+        delay = random.uniform(0, workspace.settings.webhook_delay_spread_seconds)
         workspace.state.execute(
             "insert into webhook_deliveries (namespace, destination, event, next_attempt_at) values (?, ?, ?, ?)",
-            (workspace.namespace, destination, event["id"], workspace.clock.now()),
+            (workspace.namespace, destination, event["id"], workspace.clock.now() + delay),
         )
     return len(interested)

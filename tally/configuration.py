@@ -4,6 +4,7 @@ Fields, in order, are those of `demo/tally.yaml`, which comments each. `tally ap
 database first and then writes it (`tally.configuration_apply`).
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from tally.declared_closing import TenantClosing
 from tally.declared_meter import Meter
-from tally.declared_values import Declared, Text, TimeZone, require_unique
+from tally.declared_values import Declared, Duration, Text, TimeZone, require_unique
 from tally.declared_values import ExactDecimal as ExactDecimal
 from tally.errors import ConfigurationError
 from tally.plain_yaml import read_yaml
@@ -41,15 +43,19 @@ class Tenant(Declared):
     time_zone: TimeZone = "UTC"
     calendar_period: Literal["month", "week", "day"] = "month"
     epsilon: ExactDecimal = Field(Decimal("0.005"), ge=0, lt=1)
+    lag_budget: Duration = timedelta(minutes=15)
     adjustments: Adjustments = Adjustments()
+    closing: TenantClosing = TenantClosing()
     meters: tuple[Meter, ...] = ()
     customers: tuple[Customer, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Tenant":
-        mapped = [(meter.stripe.account, meter.stripe.event_name) for meter in self.meters if meter.stripe]
+        mappings = [meter.stripe for meter in self.meters if meter.stripe]
+        shadows = [mapping.shadow for mapping in mappings if mapping.shadow]
         require_unique("meters: metric", [meter.metric for meter in self.meters])
-        require_unique("meters: stripe event_name", mapped)
+        for name, targets in (("stripe event_name", mappings), ("stripe shadow event_name", shadows)):
+            require_unique(f"meters: {name}", [(target.account, target.event_name) for target in targets])
         require_unique("customers: ref", [customer.ref for customer in self.customers])
         return self
 

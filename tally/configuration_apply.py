@@ -18,6 +18,7 @@ from tally.configuration import Configuration, Tenant
 from tally.declared_meter import COUNTING_DEFINITION
 from tally.errors import ConfigurationError
 from tally.landed_events import events_read, has_events
+from tally.mapping_rules import refuse_unusable_mapping
 
 _PERIODS = {"time_zone", "calendar_period"}
 
@@ -86,9 +87,10 @@ def apply(connection: psycopg.Connection, configuration: Configuration) -> list[
 
 def _rows(configuration: Configuration) -> Iterator[_Row]:
     for tenant in configuration.tenants:
-        values = tenant.model_dump(include={"name", "time_zone", "calendar_period", "epsilon"})
+        values = tenant.model_dump(include={"name", "time_zone", "calendar_period", "epsilon", "lag_budget"})
         values["adjustments_book_into"] = tenant.adjustments.book_into
         values["adjustments_need_second_person"] = tenant.adjustments.second_person
+        values |= tenant.closing.model_dump(exclude={"approval"}) | {"closing_approval": tenant.closing.approval}
         yield _Row("tenants", {"tenant_id": tenant.id}, values)
         yield from _tenant_rows(tenant)
 
@@ -96,17 +98,27 @@ def _rows(configuration: Configuration) -> Iterator[_Row]:
 def _tenant_rows(tenant: Tenant) -> Iterator[_Row]:
     for meter in tenant.meters:
         key = {"tenant_id": tenant.id, "metric": meter.metric}
-        yield _Row("meters", key, meter.model_dump(exclude={"metric", "stripe"}))
-        if meter.stripe is not None:
-            yield _Row("price_mappings", key, {**meter.stripe.model_dump(), "active": True})
-        else:
-            yield _Row("price_mappings", key, {"active": False})
+        definition = meter.model_dump(exclude={"metric", "stripe", "closing"})
+        yield _Row("meters", key, definition | meter.closing.model_dump())
+        target = meter.stripe.model_dump() if meter.stripe else {}
+        shadow = target.pop("shadow", None)
+        yield _mapping_row("price_mappings", key, target)
+        yield _mapping_row("shadow_mappings", key, shadow)
     for customer in tenant.customers:
         yield _Row("customers", {"tenant_id": tenant.id, "customer_ref": customer.ref}, {"name": customer.name})
 
 
+def _mapping_row(table: str, key: dict[str, Any], target: dict[str, Any] | None) -> _Row:
+    return _Row(table, key, {**target, "active": True} if target else {"active": False})
+
+
 def _changes(connection: psycopg.Connection, configuration: Configuration) -> list[Change]:
-    return [change for row in _rows(configuration) if (change := _change(connection, row)) is not None]
+    changes = []
+    for row in _rows(configuration):
+        if (change := _change(connection, row)) is not None:
+            refuse_unusable_mapping(connection, row.table, row.key, row.values)
+            changes.append(change)
+    return changes
 
 
 def _change(connection: psycopg.Connection, row: _Row) -> Change | None:
@@ -117,7 +129,7 @@ def _change(connection: psycopg.Connection, row: _Row) -> Change | None:
     )
     found = connection.execute(query, row.key).fetchone()
     if found is None:
-        # A meter without a Stripe mapping has no row; only one that had a mapping is switched off.
+        # A meter that is mapped nowhere has no row; only one that had a mapping is switched off.
         return None if row.values == {"active": False} else Change(row.table, row.key, None, row.values)
     before = dict(zip(row.values, found, strict=True))
     differing = [field for field, value in row.values.items() if before[field] != value]

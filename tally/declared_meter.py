@@ -4,9 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
+from tally.declared_closing import MeterClosing
 from tally.declared_values import Declared, Dimensions, Duration, ExactDecimal, PropertyName, PropertyValues, Text
+from tally.pricing.declared_price import DeclaredPrice
+from tally.pricing.errors import PricingError
 
 # What a counted event was counted by: none of it changes once the metric has events.
 COUNTING_DEFINITION: Final = (
@@ -19,15 +22,43 @@ _ONLY_OF = {
 }
 
 
+class ShadowMapping(Declared):
+    """Where the same counters go in parallel: a meter of STRIPE_SHADOW_API_KEY's account, or of one connected to it."""
+
+    event_name: Text = Field(min_length=1, max_length=100)
+    account: str = Field("shadow", pattern=r"^shadow(:acct_\w+)?$")
+
+
 class StripeMapping(Declared):
-    """Where a metric's counters go: the Stripe meter with this event name, in this account."""
+    """Where a metric's counters go: the Stripe meter with this event name, in this account.
+
+    `price` is what invoices are held against; None: the price that Stripe's subscription items have.
+    """
 
     event_name: Text = Field(min_length=1, max_length=100)
     account: str = Field("self", pattern=r"^(self|acct_\w+)$")
+    price: DeclaredPrice | None = None
+    shadow: ShadowMapping | None = None
+
+    @field_validator("price")
+    @classmethod
+    def _price_is_whole(cls, value: DeclaredPrice | None) -> DeclaredPrice | None:
+        try:
+            return value if value is None or value.price() else None
+        except PricingError as error:
+            raise ValueError(str(error)) from None
+
+    @field_serializer("price")
+    def _as_kept(self, value: DeclaredPrice | None) -> dict[str, Any] | None:
+        """As JSON keeps it: exact numbers are text."""
+        return None if value is None else value.model_dump(mode="json", exclude_defaults=True)
 
 
 class Meter(Declared):
-    """How a metric is counted. `percentile` is a share of 1; `divide_by` has at most 15 digits."""
+    """How a metric is counted. `percentile` is a share of 1; `divide_by` has at most 15 digits.
+
+    `epsilon` goes before the tenant's.
+    """
 
     metric: str = Field(pattern=r"^[a-z][a-z0-9_.]{0,99}$")
     aggregation: Literal[
@@ -42,7 +73,9 @@ class Meter(Declared):
     unit: Text = "unit"
     description: Text = ""
     lateness_window: Duration = timedelta(hours=48)
+    epsilon: ExactDecimal | None = Field(None, ge=0, lt=1)
     stripe: StripeMapping | None = None
+    closing: MeterClosing = MeterClosing()
 
     @field_validator("property")
     @classmethod

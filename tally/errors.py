@@ -25,6 +25,10 @@ class StripeModeError(TallyError):
     """A live key where a test key belongs, or the reverse, or none at all. Nothing was sent."""
 
 
+class ShadowClosed(StripeModeError):
+    """Shadow mode lacks the keys that keep it apart from live. Nothing was sent to the shadow account."""
+
+
 class LedgerError(TallyError):
     """A ledger model failed; the message is the model's. Nothing of the failed model was committed."""
 

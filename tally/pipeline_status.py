@@ -8,6 +8,9 @@ from typing import Any
 import psycopg
 
 from tally.loop_heartbeat import LoopState, loop_state
+from tally.push.accounts import held_up
+from tally.stripe_reads import ReadBudget, read_budgets
+from tally.webhook_findings import webhook_findings
 
 TICK_LAG_LIMIT = timedelta(minutes=5)
 
@@ -57,10 +60,13 @@ class PipelineStatus:
     oldest_open_intent_at: datetime | None
     lines: Mapping[str, int]
     wrong: tuple[str, ...]
+    reads: tuple[ReadBudget, ...] = ()
 
 
-def pipeline_status(connection: psycopg.Connection, tenant_id: str, now: datetime) -> PipelineStatus:
-    """The tenant's standing at `now`."""
+def pipeline_status(
+    connection: psycopg.Connection, tenant_id: str, now: datetime, read_allowance: int | None = None
+) -> PipelineStatus:
+    """The tenant's standing at `now`. `read_allowance`: GETs in 30 days; None: by Stripe's rule."""
 
     def rows(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query, {"tenant": tenant_id}).fetchall()
@@ -74,7 +80,9 @@ def pipeline_status(connection: psycopg.Connection, tenant_id: str, now: datetim
     lines = dict(rows(_LINES)) if built else {}
     lag = None if oldest_waiting is None else now - oldest_waiting
     loop = loop_state(connection)
-    wrong = (*_wrong_with_the_loop(loop, lag), *_wrong(intents, lines, conflicts))
+    found = [*webhook_findings(connection, tenant_id), *_wrong_with_accounts(connection, tenant_id)]
+    reads = tuple(read_budgets(connection, tenant_id, now, read_allowance))
+    wrong = (*_wrong_with_the_loop(loop, lag), *_wrong(intents, lines, conflicts), *found, *_wrong_with_reads(reads))
     return PipelineStatus(
         last_landed_at,
         waiting,
@@ -89,6 +97,7 @@ def pipeline_status(connection: psycopg.Connection, tenant_id: str, now: datetim
         oldest_open,
         lines,
         wrong,
+        reads,
     )
 
 
@@ -113,3 +122,17 @@ def _wrong(intents: Mapping[str, int], lines: Mapping[str, int], conflicts: int)
         yield f"{lines['break']} counters do not agree with Stripe: `tally reconcile` names the causes"
     if conflicts:
         yield f"{conflicts} deliveries reuse a key with another payload: ledger.int_usage_events_conflicts"
+
+
+def _wrong_with_accounts(connection: psycopg.Connection, tenant_id: str) -> Iterator[str]:
+    for each in held_up(connection, tenant_id):
+        yield f"Stripe account {each.account}, {'live' if each.livemode else 'test'} mode: {each}"
+
+
+def _wrong_with_reads(reads: tuple[ReadBudget, ...]) -> Iterator[str]:
+    for budget in reads:
+        if not budget.left:
+            yield (
+                f"the read allowance of Stripe account {budget.account} is used up ({budget.used} of {budget.allowance}"
+                " GETs in 30 days): only what is urgent is read, see tally.stripe_reads"
+            )

@@ -92,18 +92,63 @@ class Settings(BaseSettings):
         ge=1,
         description="Age at which `tally retention --detach` archives landed rows, days; unset: kept for ever",
     )
+    report_retention_days: int | None = Field(
+        None,
+        alias="TALLY_REPORT_RETENTION_DAYS",
+        ge=1,
+        description="Age at which `tally reports prune` lets the lines of reports go, days; unset: kept for ever",
+    )
 
     stripe_api_key: SecretStr | None = Field(
         None, alias="STRIPE_API_KEY", description="Secret or restricted key; unset: nothing is pushed"
     )
+    stripe_shadow_api_key: SecretStr | None = Field(
+        None,
+        alias="STRIPE_SHADOW_API_KEY",
+        description="Test key of the account that shadow mappings push to, beside the live one; unset: nothing",
+    )
     stripe_api_base: str | None = Field(
         None, alias="STRIPE_API_BASE", description="Another Stripe address, e.g. the local Stripe's"
+    )
+    stripe_webhook_secrets: SecretStr | None = Field(
+        None,
+        alias="STRIPE_WEBHOOK_SECRETS",
+        description="Signing secrets of webhook endpoints, account:mode:whsec_... each; unset: the door takes none",
     )
     stripe_timeout_seconds: int = Field(
         10, alias="TALLY_STRIPE_TIMEOUT_SECONDS", ge=1, description="Time-out of one Stripe call"
     )
+    stripe_read_allowance: int | None = Field(
+        None,
+        alias="TALLY_STRIPE_READ_ALLOWANCE",
+        ge=1,
+        description="GETs that Stripe allows in 30 days; unset: its rule, 500 per transaction, at least 10,000",
+    )
     push_workers: int = Field(
         8, alias="TALLY_PUSH_WORKERS", ge=1, le=64, description="Parallel deliveries to Stripe, serial per counter"
+    )
+    push_live_per_second: float | None = Field(
+        None,
+        alias="TALLY_PUSH_LIVE_PER_SECOND",
+        gt=0,
+        description="Meter events a second to a live account, of all pushers together; unset: Stripe's 1000",
+    )
+    push_connect_per_second: float | None = Field(
+        None,
+        alias="TALLY_PUSH_CONNECT_PER_SECOND",
+        gt=0,
+        description="The same for each connected live account; unset: Stripe's 100 without the 10 that reads take",
+    )
+    push_test_per_second: float | None = Field(
+        None,
+        alias="TALLY_PUSH_TEST_PER_SECOND",
+        gt=0,
+        description="The same in test mode; unset: Stripe's 25 without the 5 that reads take",
+    )
+    push_stream: Literal["off", "on"] = Field(
+        "off",
+        alias="TALLY_PUSH_STREAM",
+        description="on: live accounts get their meter events by Stripe's v2 stream, a hundred a call",
     )
 
     tick_seconds: float = Field(

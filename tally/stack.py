@@ -41,10 +41,11 @@ def door_service(settings: Settings) -> Service:
     return Service("door", python_module("ingest"), f"http://{settings.door_host}:{settings.door_port}/health/ready")
 
 
-def sandbox_service(settings: Settings, state: Path) -> Service:
-    """The local Stripe, keeping its state in `state`."""
+def sandbox_service(settings: Settings, state: Path | None) -> Service:
+    """The local Stripe, keeping its state in `state`, or only in memory."""
     port = str(settings.sandbox_port)
-    command = python_module("stripe_sandbox", "--port", port, "--state", str(state))
+    kept = ["--state", str(state)] if state else []
+    command = python_module("stripe_sandbox", "--port", port, *kept)
     return Service("stripe-sandbox", command, f"http://127.0.0.1:{port}/_sandbox/health")
 
 

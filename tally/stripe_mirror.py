@@ -17,30 +17,37 @@ PERIODS_AHEAD = 2
 _UPSERT_ITEM = """
 insert into tally.stripe_subscription_items (
     account, livemode, item_id, tenant_id, customer_ref, metric, subscription_id, subscription_status,
-    stripe_customer_id, stripe_meter_id, event_name, price_id, billing_cycle_anchor, started_at, ended_at,
-    current_period_start, current_period_end, synced_at
+    stripe_customer_id, stripe_meter_id, event_name, formula, price_id, billing_cycle_anchor, started_at, ended_at,
+    current_period_start, current_period_end, trial_ends_at, synced_at
 ) values (
     %(account)s, %(livemode)s, %(item_id)s, %(tenant_id)s, %(customer_ref)s, %(metric)s, %(subscription_id)s,
-    %(subscription_status)s, %(stripe_customer_id)s, %(stripe_meter_id)s, %(event_name)s, %(price_id)s,
-    %(billing_cycle_anchor)s, %(started_at)s, %(ended_at)s, %(current_period_start)s, %(current_period_end)s, %(now)s
+    %(subscription_status)s, %(stripe_customer_id)s, %(stripe_meter_id)s, %(event_name)s, %(formula)s, %(price_id)s,
+    %(billing_cycle_anchor)s, %(started_at)s, %(ended_at)s, %(current_period_start)s, %(current_period_end)s,
+    %(trial_ends_at)s, %(now)s
 )
 on conflict (tenant_id, account, livemode, item_id) do update set
     customer_ref = excluded.customer_ref, metric = excluded.metric, subscription_id = excluded.subscription_id,
     subscription_status = excluded.subscription_status, stripe_customer_id = excluded.stripe_customer_id,
-    stripe_meter_id = excluded.stripe_meter_id, event_name = excluded.event_name, price_id = excluded.price_id,
-    billing_cycle_anchor = excluded.billing_cycle_anchor, started_at = excluded.started_at,
-    ended_at = excluded.ended_at, current_period_start = excluded.current_period_start,
-    current_period_end = excluded.current_period_end, synced_at = excluded.synced_at
+    stripe_meter_id = excluded.stripe_meter_id, event_name = excluded.event_name, formula = excluded.formula,
+    price_id = excluded.price_id, billing_cycle_anchor = excluded.billing_cycle_anchor,
+    started_at = excluded.started_at, ended_at = excluded.ended_at,
+    current_period_start = excluded.current_period_start,
+    current_period_end = excluded.current_period_end, trial_ends_at = excluded.trial_ends_at,
+    synced_at = excluded.synced_at
+where stripe_subscription_items.synced_at <= excluded.synced_at
 """
-# An item that Stripe no longer lists was removed; one that is listed but cannot be mapped must not be pushed to.
+# An item that Stripe no longer lists was removed; one that is listed but cannot be mapped must not be pushed to. What
+# was read after this sync had begun (of one subscription, by its webhook) is newer, and stays.
 _END_VANISHED = """
 update tally.stripe_subscription_items set ended_at = %(now)s
 where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s
-  and ended_at is null and not item_id = any(%(listed)s)
+  and ended_at is null and not item_id = any(%(listed)s) and synced_at <= %(now)s
+  and (%(subscription_id)s::text is null or subscription_id = %(subscription_id)s)
 """
 _DROP_UNMAPPABLE = """
 delete from tally.stripe_subscription_items
 where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s and item_id = any(%(unmappable)s)
+  and synced_at <= %(now)s
 """
 
 
@@ -96,12 +103,14 @@ def write_items(
             stripe_customer_id=item.stripe_customer_id,
             stripe_meter_id=item.meter_id,
             event_name=meters[item.meter_id].event_name,
+            formula=meters[item.meter_id].formula,
             price_id=item.price_id,
             billing_cycle_anchor=item.repeats.anchor,
             started_at=item.started_at,
             ended_at=item.ended_at,
             current_period_start=item.current.start,
             current_period_end=item.current.end,
+            trial_ends_at=item.trial_ends_at,
         )
         for item in items
     ]
@@ -109,9 +118,11 @@ def write_items(
         cursor.executemany(_UPSERT_ITEM, rows)
 
 
-def end_items(connection: psycopg.Connection[Any], key: MirrorKey, listed: list[MeteredItem]) -> int:
-    """Mark the stored items that Stripe no longer lists as ended; returns how many."""
-    gone = key.parameters(listed=[item.item_id for item in listed])
+def end_items(
+    connection: psycopg.Connection[Any], key: MirrorKey, listed: list[MeteredItem], subscription_id: str | None = None
+) -> int:
+    """Mark the stored items that Stripe no longer lists, all or one subscription's, as ended; returns how many."""
+    gone = key.parameters(listed=[item.item_id for item in listed], subscription_id=subscription_id)
     return connection.execute(_END_VANISHED, gone).rowcount
 
 
@@ -143,12 +154,18 @@ def write_periods(
     return kept
 
 
-def write_unmapped(connection: psycopg.Connection[Any], key: MirrorKey, unmapped: list[Unmapped]) -> None:
-    """Replace the list of what could not be mapped."""
+def write_unmapped(
+    connection: psycopg.Connection[Any],
+    key: MirrorKey,
+    unmapped: list[Unmapped],
+    looked_at: Iterable[str] | None = None,
+) -> None:
+    """Replace the list of what could not be mapped; only of the objects `looked_at`, where they are given."""
     connection.execute(
         "delete from tally.stripe_unmapped"
-        " where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s",
-        key.parameters(),
+        " where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s"
+        " and (%(looked_at)s::text[] is null or object_id = any(%(looked_at)s))",
+        key.parameters(looked_at=None if looked_at is None else sorted(looked_at)),
     )
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -1,6 +1,6 @@
 """Reading subscriptions from Stripe: every metered item, with its meter, customer and period."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,16 +17,21 @@ _PAYLOAD_KEYS = ("stripe_customer_id", "value")
 
 @dataclass(frozen=True)
 class StripeMeter:
-    """A meter; `problem` says why deltas cannot go there, None when they can."""
+    """A meter; `problem` says why no counter can go there, None when one can. A formula `last` is sent whole values."""
 
     meter_id: str
     event_name: str
+    formula: str
+    is_active: bool
     problem: str | None
 
 
 @dataclass(frozen=True)
 class MeteredItem:
-    """A subscription item billed by a meter. `ended_at` is when the subscription ended, or will."""
+    """A subscription item billed by a meter. `ended_at` is when the subscription ended, or will.
+
+    `price` is Stripe's price object as JSON, without its tiers.
+    """
 
     item_id: str
     subscription_id: str
@@ -37,18 +42,20 @@ class MeteredItem:
     tenant_id: str | None
     meter_id: str
     price_id: str
+    price: Mapping[str, Any]
     repeats: Cycle
     current: Period
     started_at: datetime
     ended_at: datetime | None
     ends_at: datetime | None
+    trial_ends_at: datetime | None
 
 
 def read_meters(account: StripeAccount) -> dict[str, StripeMeter]:
     """Every meter of the account by id, deactivated ones too."""
     account.reads.wait()
     page = account.client.v1.billing.meters.list({"limit": _PAGE}, account.options())
-    return {meter.id: StripeMeter(meter.id, meter.event_name, _problem(meter)) for meter in page.auto_paging_iter()}
+    return {meter.id: _meter(meter) for meter in page.auto_paging_iter()}
 
 
 def read_metered_items(account: StripeAccount) -> Iterator[MeteredItem]:
@@ -72,11 +79,25 @@ def read_metered_items(account: StripeAccount) -> Iterator[MeteredItem]:
             yield from _metered_items(subscription)
 
 
+def read_subscription(account: StripeAccount, subscription_id: str) -> list[MeteredItem]:
+    """The metered items of one subscription, ended or not; none where Stripe has no such subscription."""
+    account.reads.wait()
+    try:
+        subscription = account.client.v1.subscriptions.retrieve(
+            subscription_id, {"expand": ["customer"]}, account.options()
+        )
+    except stripe.InvalidRequestError as error:
+        if error.http_status == 404:  # a test clock takes its subscriptions along
+            return []
+        raise
+    return list(_metered_items(subscription))
+
+
 def _metered_items(subscription: stripe.Subscription) -> Iterator[MeteredItem]:
     customer = subscription.customer
     if isinstance(customer, str):
         raise TypeError(f"subscription {subscription.id}: its customer came as an id although it was to be expanded")
-    metadata = customer.metadata.to_dict() if customer.metadata and not _is_deleted(customer) else {}
+    metadata = customer.metadata.to_dict() if not _is_deleted(customer) and customer.metadata else {}
     for item in subscription["items"].auto_paging_iter():
         recurring = item.price.recurring
         if recurring is None or recurring.meter is None:
@@ -91,6 +112,7 @@ def _metered_items(subscription: stripe.Subscription) -> Iterator[MeteredItem]:
             tenant_id=metadata.get("tenant_id"),
             meter_id=recurring.meter,
             price_id=item.price.id,
+            price=item.price.to_dict(for_json=True),
             repeats=cycle(_moment(subscription.billing_cycle_anchor), recurring.interval, recurring.interval_count),
             current=_current(item, subscription.ended_at),
             # A later item counts from its own start, a first one from the subscription's, which may be backdated.
@@ -99,6 +121,7 @@ def _metered_items(subscription: stripe.Subscription) -> Iterator[MeteredItem]:
             ),
             ended_at=_moment(subscription.ended_at) if subscription.ended_at else None,
             ends_at=_moment(subscription.cancel_at) if subscription.cancel_at else None,
+            trial_ends_at=_moment(subscription.trial_end) if subscription.trial_end else None,
         )
 
 
@@ -106,6 +129,11 @@ def _current(item: stripe.SubscriptionItem, ended_at: int | None) -> Period:
     """The item's period; one that its subscription's end cut short ends there."""
     start, end = item.current_period_start, item.current_period_end
     return Period(_moment(start), _moment(ended_at if ended_at is not None and start < ended_at < end else end))
+
+
+def _meter(meter: stripe.billing.Meter) -> StripeMeter:
+    formula = meter.default_aggregation.formula
+    return StripeMeter(meter.id, meter.event_name, formula, meter.status == "active", _problem(meter))
 
 
 def _problem(meter: stripe.billing.Meter) -> str | None:
@@ -118,8 +146,13 @@ def _problem(meter: stripe.billing.Meter) -> str | None:
     )
     if meter.status != "active":
         return f"meter {meter.event_name} is {meter.status}: Stripe would lose events sent to it"
-    if formula != "sum":
-        return f"meter {meter.event_name} aggregates by {formula}: deltas need one that sums"
+    if formula == "count":
+        return (
+            f"meter {meter.event_name} counts events, whatever their value: a difference of 1,000 would bill 1;"
+            " it takes a meter of formula sum, or last"
+        )
+    if formula not in ("sum", "last"):
+        return f"meter {meter.event_name} aggregates by {formula}: it takes one of formula sum, or last"
     if meter.event_time_window is not None:
         return f"meter {meter.event_name} keeps only the last event per {meter.event_time_window}: deltas would be lost"
     if keys != _PAYLOAD_KEYS:

@@ -7,7 +7,10 @@ from typing import Any
 import psycopg
 
 from tally.clock import Clock
-from tally.stripe_account import StripeAccount
+from tally.mapping_pauses import lift_pauses
+from tally.push_rejections import release_mended
+from tally.stripe_account import StripeAccount, is_shadow
+from tally.stripe_meters import write_meters
 from tally.stripe_mirror import (
     MirrorKey,
     SyncSummary,
@@ -18,7 +21,9 @@ from tally.stripe_mirror import (
     write_periods,
     write_unmapped,
 )
-from tally.stripe_subscriptions import MeteredItem, StripeMeter, read_metered_items, read_meters
+from tally.stripe_prices import ReadPrice, read_new_prices, write_prices
+from tally.stripe_reads import count_reads
+from tally.stripe_subscriptions import MeteredItem, StripeMeter, read_metered_items, read_meters, read_subscription
 
 
 def sync_subscriptions(
@@ -34,32 +39,83 @@ def sync_subscriptions(
     key = MirrorKey(tenant_id, account.account, account.livemode, clock.now())
     meters = read_meters(account)
     items = [item for item in read_metered_items(account) if item.tenant_id in (None, tenant_id)]
-    with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"stripe_sync {tenant_id}",))
-        return _mirror(connection, key, meters, items)
+    prices = read_new_prices(connection, account, tenant_id, items)
+    count_reads(connection, account, tenant_id, "sync", key.now)
+    return _mirror(connection, key, meters, items, prices)
+
+
+def sync_subscription(
+    connection: psycopg.Connection[Any],
+    account: StripeAccount,
+    tenant_id: str,
+    clock: Clock,
+    meters: Mapping[str, StripeMeter],
+    subscription_id: str,
+) -> SyncSummary:
+    """The same for one subscription alone, read anew. `meters` are the account's by id, read not long ago.
+
+    Raises:
+        stripe.StripeError: a read failed; nothing was changed.
+    """
+    key = MirrorKey(tenant_id, account.account, account.livemode, clock.now())
+    items = [item for item in read_subscription(account, subscription_id) if item.tenant_id in (None, tenant_id)]
+    if any(item.meter_id not in meters for item in items):
+        meters = read_meters(account)
+    prices = read_new_prices(connection, account, tenant_id, items)
+    count_reads(connection, account, tenant_id, "sync", key.now)
+    return _mirror(connection, key, meters, items, prices, subscription_id)
 
 
 def _mirror(
-    connection: psycopg.Connection[Any], key: MirrorKey, meters: Mapping[str, StripeMeter], items: list[MeteredItem]
+    connection: psycopg.Connection[Any],
+    key: MirrorKey,
+    meters: Mapping[str, StripeMeter],
+    items: list[MeteredItem],
+    prices: list[ReadPrice],
+    subscription_id: str | None = None,
+) -> SyncSummary:
+    """Store what was read, of all subscriptions or of one, in one transaction."""
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"stripe_sync {key.tenant_id}",))
+        summary = _stored(connection, key, meters, items, subscription_id)
+        write_prices(connection, key, prices, items)
+        lift_pauses(connection, key, meters.values())
+        release_mended(connection, key)
+    return summary
+
+
+def _stored(
+    connection: psycopg.Connection[Any],
+    key: MirrorKey,
+    meters: Mapping[str, StripeMeter],
+    items: list[MeteredItem],
+    subscription_id: str | None,
 ) -> SyncSummary:
     summary = SyncSummary()
+    write_meters(connection, key, meters.values())
     metrics = _metrics(connection, key)
     problems = _meter_problems(metrics, meters, items)
+    looked_at = None
+    if subscription_id is not None:
+        looked_at = {item.item_id for item in items} | {item.meter_id for item in items}
+        problems = {object_id: reason for object_id, reason in problems.items() if object_id in looked_at}
     mappable = [item for item in items if item.meter_id not in problems and not item.is_deleted_customer]
     summary.unmapped += [Unmapped(object_id, reason) for object_id, reason in problems.items()]
-    summary.unmapped += _shared_refs(mappable)
-    kept = write_periods(connection, key, mappable, summary)
+    if subscription_id is None:  # it takes all subscriptions to tell
+        summary.unmapped += _shared_refs(mappable)
+    # The live account's periods date events; a shadow takes part in them and cuts none.
+    kept = mappable if is_shadow(key.account) else write_periods(connection, key, mappable, summary)
     write_items(connection, key, kept, metrics, meters)
-    summary.items_ended = end_items(connection, key, items)
+    summary.items_ended = end_items(connection, key, items, subscription_id)
     drop_items(connection, key, {item.item_id for item in items} - {item.item_id for item in kept})
-    write_unmapped(connection, key, summary.unmapped)
+    write_unmapped(connection, key, summary.unmapped, looked_at)
     summary.items, summary.customers = len(kept), len({item.customer_ref for item in kept})
     return summary
 
 
 def _metrics(connection: psycopg.Connection[Any], key: MirrorKey) -> dict[str, str]:
     rows = connection.execute(
-        "select event_name, metric from tally.price_mappings"
+        "select event_name, metric from tally.push_mappings"
         " where tenant_id = %(tenant_id)s and account = %(account)s and active",
         key.parameters(),
     ).fetchall()
@@ -78,6 +134,11 @@ def _meter_problems(
             problems[meter_id] = f"no active price mapping names meter {name}: something else bills by it"
         elif meter.problem is not None:
             problems[meter_id] = meter.problem
+    for event_name in metrics.keys() & {meter.event_name for meter in meters.values()}:
+        # Nobody subscribes to it yet, and the mapping is no use as it is.
+        named = [meter for meter in meters.values() if meter.event_name == event_name]
+        if all(meter.problem is not None for meter in named):
+            problems |= {meter.meter_id: str(meter.problem) for meter in named}
     for event_name in metrics.keys() - {meter.event_name for meter in meters.values()}:
         problems[event_name] = f"{metrics[event_name]} maps to {event_name}, but Stripe has no meter of that event name"
     return problems

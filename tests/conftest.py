@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from contract_key import contract_key, what_was_compared
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
@@ -17,6 +18,16 @@ from tally.settings import Settings
 _numbers = count(1)
 # Durability is what the product tests kill -9 for, on servers of their own; here it would only cost time.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+
+def pytest_configure() -> None:
+    """A live key stops the run before it begins."""
+    contract_key()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Nobody shall think that Stripe was compared when it was not."""
+    terminalreporter.write_line(what_was_compared())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -58,16 +58,19 @@ class StripeSide:
         parameters: Any = {"display_name": event_name, "event_name": event_name, **more}
         parameters["default_aggregation"] = {"formula": formula}
         meter = self.client.v1.billing.meters.create(parameters)
-        price = self.client.v1.prices.create(
-            {
-                "currency": "usd",
-                "unit_amount": 10,
-                "product_data": {"name": event_name},
-                "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
-            }
-        )
-        self.meters[event_name], self.prices[event_name] = meter.id, price.id
+        self.meters[event_name] = meter.id
+        self.prices[event_name] = self.price(event_name, unit_amount=10)
         return meter.id
+
+    def price(self, event_name: str, **terms: Any) -> str:
+        """A monthly price of these terms for a meter that was made; returns its id."""
+        parameters: Any = {
+            "currency": "usd",
+            "product_data": {"name": event_name},
+            "recurring": {"interval": "month", "usage_type": "metered", "meter": self.meters[event_name]},
+            **terms,
+        }
+        return self.client.v1.prices.create(parameters).id
 
     def customer(self, ref: str | None, clock: str | None) -> str:
         parameters: dict[str, Any] = {"metadata": {"customer_ref": ref} if ref else {}}

@@ -5,12 +5,14 @@ import dagster as dg
 from dagster_project.defs.ledger.asset_checks import ledger_tests
 from dagster_project.defs.ledger.assets import ledger_models
 from dagster_project.defs.push.assets import NOTHING_WAITS, PUSH_INTENTS
+from dagster_project.defs.webhooks.assets import STRIPE_WEBHOOKS
 
 TICK = "tick"
 PUSH = "push"
 RECONCILE = "reconcile"
 SYNC = "sync"
 VERIFY_LEDGER = "verify_ledger"
+WEBHOOKS = "handle_webhooks"
 
 _PUSH = dg.AssetSelection.assets(PUSH_INTENTS).without_checks() | dg.AssetSelection.checks(
     dg.AssetCheckKey(PUSH_INTENTS, NOTHING_WAITS)
@@ -31,6 +33,11 @@ sync = dg.define_asset_job(
     SYNC,
     dg.AssetSelection.groups("stripe_periods").without_checks(),
     description="Mirror Stripe's subscriptions and periods, so that events are dated by the periods that bill them.",
+)
+handle_webhooks = dg.define_asset_job(
+    WEBHOOKS,
+    dg.AssetSelection.assets(STRIPE_WEBHOOKS),
+    description="Handle what Stripe told by webhook. Started by the sensor received_webhooks.",
 )
 reconcile = dg.define_asset_job(
     RECONCILE,

@@ -18,6 +18,7 @@ select
     coalesce((select read_to from tally.model_bounds where model = 'ledger.int_usage_counters'), '0')::text,
     (select count(*) from tally.adjustments where state <> 'pending'),
     (select count(*) from tally.replays where state = 'applied'),
+    (select count(*) from tally.push_intents where rejected_at is not null and state = 'cancelled'),
     exists (select from tally.price_mappings where active),
     exists (select from tally.push_intents where state in ('planned', 'sending', 'unknown', 'resolving'))
 """
@@ -25,7 +26,7 @@ select
 
 @dataclass(frozen=True)
 class PushState:
-    """`moved` changes whenever a counter may have: it names what is counted, decided and replayed by now."""
+    """`moved` changes whenever a counter may have: it names what is counted, decided, replayed, released by now."""
 
     moved: str
     has_billed_metrics: bool
@@ -53,8 +54,8 @@ def push_state(connection: psycopg.Connection[Any]) -> PushState:
     """A cheap look: bounds and indexes, no counter is read."""
     row = connection.execute(_MOVED).fetchone()
     assert row is not None
-    counted_to, decided, replayed, bills, is_open = row
-    return PushState(f"{counted_to}-{decided}-{replayed}", bills, is_open)
+    counted_to, decided, replayed, released, bills, is_open = row
+    return PushState(f"{counted_to}-{decided}-{replayed}-{released}", bills, is_open)
 
 
 def next_push(state: PushState, last: LastPush, now: datetime, at_most_every: timedelta) -> PushRequest | Wait:

@@ -12,7 +12,10 @@ from tally.backup.programs import Report, contents, program, run
 from tally.backup.restamp import is_foreign
 from tally.database import connect
 from tally.migrations import migrate
+from tally.push.accounts import stop_all
 
+# What was pushed after the backup, Stripe has and this ledger has lost: the next push would send it again.
+_PUSHED_SINCE = "restored from a backup: `tally push adopt` takes over what Stripe was told since"
 _USER_RELATIONS = """
 select format('%%I.%%I', namespace.nspname, relation.relname)
 from pg_class as relation
@@ -94,7 +97,9 @@ def restore(url: str, file: Path, report: Report, *, dry_run: bool = False) -> l
     arguments = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--verbose", str(file)]
     run(reader, url, arguments, report)
     with connect(url, autocommit=True) as connection:
-        return migrate(connection)
+        applied = migrate(connection)
+        stop_all(connection, _PUSHED_SINCE)
+    return applied
 
 
 def _require_empty(connection: psycopg.Connection) -> None:

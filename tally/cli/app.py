@@ -12,6 +12,8 @@ from tally.cli import (
     adjustments,
     apply,
     backup,
+    close,
+    compare,
     conflicts,
     counters,
     dagster,
@@ -30,10 +32,14 @@ from tally.cli import (
     push,
     reconcile,
     replay,
+    reports,
     retention,
+    shadow,
     stack,
     status,
+    stripe_sandbox,
     sync,
+    webhooks,
 )
 from tally.errors import TallyError
 
@@ -58,13 +64,19 @@ app.add_typer(periods.app, name="periods")
 app.command("import", context_settings=_PASS_THROUGH)(import_.import_)
 app.command("tick")(ledger.tick)
 app.command("loop")(loop.loop)
-app.command("push")(push.push)
+app.add_typer(push.app, name="push")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("decide")(decide.decide)
+app.add_typer(close.app, name="close")
+app.add_typer(shadow.app, name="shadow")
+app.command("stripe-sandbox")(stripe_sandbox.stripe_sandbox)
 app.add_typer(adjustments.app, name="adjustments")
 app.add_typer(conflicts.app, name="conflicts")
 app.command("explain")(explain.explain)
 app.add_typer(counters.app, name="counters")
 app.command("reconcile")(reconcile.reconcile)
+app.add_typer(reports.app, name="reports")
+app.command("compare")(compare.compare)
 app.command("replay")(replay.replay)
 app.command("price")(price.price)
 app.command("backup")(backup.backup)

@@ -79,7 +79,7 @@ class Explanation:
         """The events of the counter's period, counted or not, by (event_time, landed_at, seq)."""
         outcomes: Counter[str] = Counter()
         duplicates = 0
-        recount = self._recount()
+        recount = fresh_recount(self._connection, self.subject, self.definition) if self.definition else None
         for event in stream_events(self._connection, self.subject, self.deliveries.duplicates > 0):
             outcomes[event.outcome] += 1
             duplicates += len(event.duplicates)
@@ -107,14 +107,16 @@ class Explanation:
         """How many events became what; after `events()`."""
         return Counter() if self._listed is None else self._listed.outcomes
 
-    def _recount(self) -> Recount | None:
-        if self.definition is None:
-            return None
-        # A gauge holds to the end of the period as its events were dated; one without readings, to the counter's.
-        row = self._connection.execute(_PERIOD_END, self.subject.parameters).fetchone()
-        end: datetime = (row and row[0]) or self.subject.period.end
-        opening = self.opening.quantity if self.opening else Decimal(0)
-        return Recount(self.definition, Period(self.subject.period.start, end), opening)
+
+def fresh_recount(connection: psycopg.Connection[Any], subject: Subject, definition: Definition) -> Recount:
+    """A recount of the counter to which nothing was added yet; what a gauge held before is in it. In a transaction."""
+    if definition.aggregation != "time_weighted_sum":
+        return Recount(definition, subject.period)
+    opening = opening_of(connection, subject)
+    # A gauge holds to the end of the period as its events were dated; one without readings, to the counter's.
+    row = connection.execute(_PERIOD_END, subject.parameters).fetchone()
+    end: datetime = (row and row[0]) or subject.period.end
+    return Recount(definition, Period(subject.period.start, end), opening.quantity if opening else Decimal(0))
 
 
 @contextmanager

@@ -45,7 +45,8 @@ where tenant_id = %(tenant_id)s and customer_ref = %(customer_ref)s and metric =
 order by account, livemode, seq
 """
 _Row = TypeVar("_Row")
-_VOID = ("refused", "missing", "cancelled")
+# States of an intent that Stripe was not told of after all.
+VOID = ("refused", "missing", "cancelled", "rejected", "superseded")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Intent:
     @property
     def told(self) -> Decimal:
         """What it adds to what Stripe has been told, or may have been."""
-        return Decimal(0) if self.state in _VOID else self.value
+        return Decimal(0) if self.state in VOID else self.value
 
 
 def deliveries_of(connection: psycopg.Connection[Any], subject: Subject) -> Deliveries:

@@ -16,7 +16,7 @@ with told as (
         account, livemode, customer_ref, metric, period_start, max(period_end) as period_end,
         coalesce(sum(value) filter (where state = 'confirmed' and confirmed_at < %(at)s), 0) as quantity
     from tally.push_intents
-    where tenant_id = %(tenant_id)s
+    where tenant_id = %(tenant_id)s and not tally.is_shadow(account)
     group by 1, 2, 3, 4, 5
 ),
 
@@ -27,9 +27,16 @@ invoiced as (
         case when invoice_status = 'void' then 0 else invoice_quantity end as quantity
     from tally.stripe_totals
     where tenant_id = %(tenant_id)s
+        and not tally.is_shadow(account)
         and invoice_status in ('open', 'paid', 'uncollectible', 'void')
         and invoice_read_at < %(at)s
         and invoice_quantity is not null
+        -- A line that bills several segments of a period says nothing of one of them: what it was told does.
+        and not coalesce(
+            invoice_starts_at < period_start - interval '1 minute'
+                or invoice_ends_at > period_end + interval '1 minute',
+            false
+        )
 )
 
 select

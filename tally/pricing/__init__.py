@@ -1,10 +1,10 @@
 """What usage costs: Stripe's pricing models in exact decimals, one rounding a line, and no free line by accident.
 
-The rules, with examples, are in docs/pricing.md.
+The rules, with examples, are in docs/pricing.md. Whole columns are priced by `tally.pricing.columns`, which imports
+Polars (half a second) and so is not imported here.
 """
 
 from tally.pricing.bill import Bill, BillLine, Discount, Tax, make_bill
-from tally.pricing.columns import price_lines, price_lines_by
 from tally.pricing.currency import Currency, currency_of
 from tally.pricing.declared_price import DeclaredPrice
 from tally.pricing.delta import Delta, price_delta
@@ -47,8 +47,6 @@ __all__ = [
     "price_delta",
     "price_from_stripe",
     "price_line",
-    "price_lines",
-    "price_lines_by",
     "price_period",
     "prorated",
     "stripe_amounts",

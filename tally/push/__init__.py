@@ -2,6 +2,8 @@
 
 from tally.clock import Clock
 from tally.database import connect, database_url
+from tally.push.accounts import Standing, resume, standing
+from tally.push.adoption import Adoption, adopt
 from tally.push.delivery import DeliveryResult, deliver
 from tally.push.operator import decide, release_refused
 from tally.push.planning import Counter, Held, Planned, PlanResult, plan, preview
@@ -9,17 +11,22 @@ from tally.settings import Settings
 from tally.stripe_account import StripeAccount
 
 __all__ = [
+    "Adoption",
     "Counter",
     "DeliveryResult",
     "Held",
     "PlanResult",
     "Planned",
+    "Standing",
+    "adopt",
     "decide",
     "deliver",
     "plan",
     "preview",
     "push",
     "release_refused",
+    "resume",
+    "standing",
 ]
 
 

@@ -6,7 +6,10 @@ from typing import Literal
 
 import stripe
 
-Kind = Literal["accepted", "duplicate", "refused", "unknown", "stopped", "mismatch"]
+Kind = Literal["accepted", "duplicate", "refused", "unknown", "unrepeatable", "unsent", "stopped", "mismatch"]
+# The limits which hold for every call. A 429 that names `resource-specific` is about one customer and meter, and one
+# that names none is a lock on one object.
+ACCOUNT_LIMITS = frozenset({"global-rate", "global-concurrency", "endpoint-rate", "endpoint-concurrency"})
 
 # "lock_timeout" and rate limits alike: how long to leave Stripe alone when it does not say.
 DEFAULT_PAUSE_SECONDS = 1.0
@@ -19,7 +22,8 @@ class Answer:
 
     accepted: taken. duplicate: this identifier was taken before, and an identifier never changes its payload, so it was
     this one. refused: never will be taken. stopped: the key may not do this, for any intent. mismatch: the
-    Idempotency-Key came with another payload, which must not happen. unknown: taken or not, nobody knows.
+    Idempotency-Key came with another payload, which must not happen. unknown: taken or not, nobody knows. unrepeatable:
+    the same, and sending it again would not tell. unsent: it never left this process.
     """
 
     kind: Kind
@@ -27,6 +31,18 @@ class Answer:
     request_id: str | None = None
     error: str | None = None
     pause_seconds: float | None = None
+    limit: str | None = None  # of a 429: Stripe-Rate-Limited-Reason
+
+    @property
+    def holds_up_all(self) -> bool:
+        """Whether Stripe asked to be left alone altogether, not for this one customer and meter."""
+        return self.http_status == 429 and self.limit in ACCOUNT_LIMITS
+
+    @property
+    def found_nobody(self) -> bool:
+        """Whether no Stripe answered a call: no connection, no answer in time, or a 5xx."""
+        no_answer = self.http_status is None or self.http_status >= 500
+        return no_answer and self.kind in ("unknown", "unrepeatable", "unsent")
 
 
 def taken(event: stripe.billing.MeterEvent, identifier: str) -> Answer:
@@ -43,7 +59,8 @@ def not_taken(error: stripe.StripeError) -> Answer:
     status, request_id = error.http_status, error.request_id
     text = _text(error)
     if isinstance(error, stripe.RateLimitError):
-        return Answer("unknown", status, request_id, text, _pause(error.headers))
+        limit = _header(error.headers, "stripe-rate-limited-reason")
+        return Answer("unknown", status, request_id, text, _pause(error.headers), limit)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return Answer("stopped", status, request_id, text)
     if isinstance(error, stripe.IdempotencyError):
@@ -66,11 +83,14 @@ def _is_duplicate(error: stripe.StripeError) -> bool:
 
 
 def _pause(headers: Mapping[str, str] | None) -> float:
-    given = {name.lower(): value for name, value in (headers or {}).items()}.get("retry-after", "")
     try:
-        return min(float(given), LONGEST_PAUSE_SECONDS)
+        return min(float(_header(headers, "retry-after") or ""), LONGEST_PAUSE_SECONDS)
     except ValueError:  # absent, or a date
         return DEFAULT_PAUSE_SECONDS
+
+
+def _header(headers: Mapping[str, str] | None, wanted: str) -> str | None:
+    return next((value for name, value in (headers or {}).items() if name.lower() == wanted), None)
 
 
 def _text(error: stripe.StripeError) -> str:

@@ -1,5 +1,6 @@
-"""One intent on its way: claimed, sent, recorded. Each step commits before the next begins."""
+"""Intents on their way: claimed, sent, recorded. Each step commits before the next begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,7 +27,7 @@ _LONGEST_BACKOFF = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Claim:
-    """An intent that this pusher alone may send until its lease runs out."""
+    """An intent that this pusher alone may send until its lease runs out; `value` is what Stripe is sent."""
 
     intent_id: UUID
     attempt: int
@@ -42,19 +43,20 @@ class Claim:
 
 
 def claim(
-    connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, now: datetime, lease: timedelta
-) -> Claim | None:
-    """The next intent to send, or None. `connection` is in autocommit: the claim is durable when this returns."""
-    parameters = {
-        "tenant_id": tenant_id,
-        "account": account.account,
-        "livemode": account.livemode,
-        "now": now,
-        "resend_from": now - RESEND_FOR,
-        "lease": lease,
-    }
+    connection: psycopg.Connection[Any],
+    parameters: dict[str, Any],
+    lease: timedelta,
+    turns: int,
+    *,
+    fresh: bool = False,
+) -> list[Claim]:
+    """The next intents to send, at most `turns`; `fresh`: only such as were never claimed before.
+
+    `connection` is in autocommit: they are claimed when this returns.
+    """
+    asked = parameters | {"lease": lease, "turns": turns, "fresh": fresh}
     with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(statement("claim.sql"), parameters).fetchone()
+        return cursor.execute(statement("claim.sql"), asked).fetchall()
 
 
 def send(account: StripeAccount, claimed: Claim) -> Answer:
@@ -74,21 +76,32 @@ def send(account: StripeAccount, claimed: Claim) -> Answer:
     return taken(event, claimed.identifier)
 
 
-def record(connection: psycopg.Connection[Any], claimed: Claim, answer: Answer, now: datetime) -> str | None:
-    """Write the outcome; returns the intent's new state, or None when another pusher has settled it meanwhile."""
-    pause = timedelta(seconds=answer.pause_seconds) if answer.pause_seconds is not None else _backoff(claimed.attempt)
-    parameters = {
-        "intent_id": claimed.intent_id,
-        "attempt": claimed.attempt,
-        "kind": answer.kind,
-        "http_status": answer.http_status,
-        "request_id": answer.request_id,
-        "error": answer.error,
-        "now": now,
-        "retry_after": pause,
-    }
-    row = connection.execute(statement("record.sql"), parameters).fetchone()
-    return row[0] if row is not None else None
+def record(
+    connection: psycopg.Connection[Any], outcomes: Sequence[tuple[Claim, Answer]], now: datetime
+) -> dict[UUID, str]:
+    """Write outcomes in one commit; returns each intent's new state, without those that another pusher has settled."""
+    if not outcomes:
+        return {}
+    rows = connection.execute(
+        statement("record.sql"),
+        {
+            "now": now,
+            "intent_ids": [claimed.intent_id for claimed, _ in outcomes],
+            "attempts": [claimed.attempt for claimed, _ in outcomes],
+            "kinds": [answer.kind for _, answer in outcomes],
+            "http_statuses": [answer.http_status for _, answer in outcomes],
+            "request_ids": [answer.request_id for _, answer in outcomes],
+            "errors": [answer.error for _, answer in outcomes],
+            "retry_afters": [_retry_after(claimed, answer) for claimed, answer in outcomes],
+        },
+    ).fetchall()
+    return dict(rows)
+
+
+def _retry_after(claimed: Claim, answer: Answer) -> timedelta:
+    if answer.pause_seconds is not None:
+        return timedelta(seconds=answer.pause_seconds)
+    return _backoff(claimed.attempt)
 
 
 def _backoff(attempt: int) -> timedelta:

@@ -20,11 +20,11 @@ def release_refused(
     customer_ref: str | None = None,
     metric: str | None = None,
 ) -> int:
-    """Let the next plan try counters again whose last intent Stripe refused; returns how many intents were released."""
+    """Let the next plan try counters again whose intents Stripe refused, or accepted and dropped; returns how many."""
     with connection.transaction():
         return connection.execute(
             "update tally.push_intents set state = 'cancelled' where tenant_id = %(tenant_id)s"
-            " and account = %(account)s and livemode = %(livemode)s and state = 'refused'"
+            " and account = %(account)s and livemode = %(livemode)s and state in ('refused', 'rejected')"
             " and (%(customer_ref)s::text is null or customer_ref = %(customer_ref)s)"
             " and (%(metric)s::text is null or metric = %(metric)s)",
             {

@@ -16,18 +16,30 @@ REASONS = {
     "unmapped": "no active price mapping names this metric: give its meter a `stripe` event_name and `tally apply`",
     "in_flight": "an earlier intent of this counter is not settled yet: the rest follows once it is",
     "disputed": "frozen: Stripe's total fits neither with nor without the last intent; a person settles it",
+    "paused": "the mapping is paused, as Stripe loses what is sent to its meter",
+    "rejected": "Stripe dropped an intent that it had accepted: mend the cause, then `tally push --retry-refused`",
     "refused": "Stripe refused the last intent for good: mend the cause, then `tally push --retry-refused`",
     "no_subscription": "no synced subscription of this customer bills this metric in this period",
     "ambiguous_customer": "several Stripe customers carry this customer_ref: one of them must be it",
     "period_mismatch": "the counter's period is not a billing period that Stripe knows for this customer",
-    "period_closed": "the period's invoice is final: usage sent now would be billed nowhere",
+    "period_closed": "the period's invoice is final, usage sent now is billed nowhere: `tally close` settles it",
     "period_too_short": "the period has no two whole minutes in which an event could be placed",
+    "segment_too_short": "the segment has no two whole minutes in which an event could be placed inside it: bill its"
+    " usage by hand, on the invoice",
     "period_not_started": "the period begins later than now",
     "period_too_old": "the period ended more than 34 days ago: Stripe takes no event that old",
-    "too_precise": "the counter has more than 15 significant digits, more than Stripe can carry or give back",
+    "too_large": "the counter is beyond 2^53, where Stripe's totals are no longer exact: declare a metric with"
+    " divide_by",
+    "too_precise": "the counter has more than 15 significant digits, more than Stripe can carry or give back: declare"
+    " a metric with divide_by",
+    "same_second": "Stripe's meter takes the last value, and one was sent for this very second: the next push sends it",
+    "no_later_second": "Stripe's meter takes the last value, and one was sent for the period's last second: correct the"
+    " invoice by hand",
 }
-# These pass by themselves; the others wait for somebody to do something.
-PASSING = frozenset({"in_flight", "period_not_started"})
+# These pass by themselves, or are settled by closing the period; the others wait for somebody to do something.
+PASSING = frozenset({"in_flight", "period_not_started", "same_second", "period_closed"})
+# These say what Stripe said.
+_EXPLAINED = frozenset({"refused", "rejected", "paused"})
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,10 @@ class Counter:
 
 @dataclass(frozen=True)
 class Planned:
-    """An intent: `value` brings what Stripe was told from `told_quantity` towards `counter_value`."""
+    """An intent: `value` brings what Stripe was told from `told_quantity` towards `counter_value`.
+
+    A meter that takes the last value is sent `absolute_value`; None: it sums, and is sent `value`.
+    """
 
     counter: Counter
     seq: int
@@ -51,6 +66,7 @@ class Planned:
     told_quantity: Decimal
     event_ts: datetime
     identifier: str
+    absolute_value: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,7 @@ def _planned(row: DictRow) -> Planned:
         row["told_quantity"],
         row["event_ts"],
         row["identifier"],
+        row["absolute_value"],
     )
 
 
@@ -134,7 +151,9 @@ def _held(rows: list[DictRow]) -> list[Held]:
             row["counter_value"],
             row["told_quantity"],
             row["reason"],
-            f"{REASONS[row['reason']]} ({row['last_error']})" if row["reason"] == "refused" else REASONS[row["reason"]],
+            f"{REASONS[row['reason']]} ({row['last_error']})"
+            if row["reason"] in _EXPLAINED
+            else REASONS[row["reason"]],
         )
         for row in rows
         if row["reason"] is not None

@@ -14,6 +14,13 @@ GRAIN = ("tenant_id", "account", "livemode", "customer_ref", "metric", "period_s
 _MAPPED = "verdict is distinct from 'unmapped'"
 # A customer without usage has no counter. Nothing counted is zero, and the other three must then be zero too.
 _LOCAL = "coalesce(local_quantity, 0)"
+# What was billed, credited or written off after the invoice; of most lines nothing.
+_SETTLED = "coalesce(settled_quantity, 0)"
+# Of an invoice line that bills several segments of a period, what they are due together.
+_DUE = f"case when billed_segments > 1 then invoice_due else greatest(0, {_LOCAL}) end"
+# Stripe rounds each line to the minor unit, and in other parts than we do.
+_ROUNDING = "coalesce(rounded_parts, 1)"
+_A_DAY = "interval '26 hours'"
 
 
 def _within_epsilon(left: str, right: str) -> str:
@@ -21,7 +28,7 @@ def _within_epsilon(left: str, right: str) -> str:
 
 
 class ExpectUsageParityWithinEpsilon(UnexpectedRowsExpectation):
-    """Counter, sent, Stripe's summary and the invoice agree within the tenant's epsilon.
+    """Counter, sent, Stripe's summary and the invoice agree within the line's epsilon.
 
     `is not true`: a comparison with a missing number is neither true nor false, and must fail.
     """
@@ -29,27 +36,58 @@ class ExpectUsageParityWithinEpsilon(UnexpectedRowsExpectation):
     unexpected_rows_query: str = f"""
         select * from {{batch}}
         where {_MAPPED} and (
-            {_within_epsilon(_LOCAL, "sent_quantity")}
-            and {_within_epsilon(_LOCAL, "stripe_quantity")}
-            and {_within_epsilon(f"greatest(0, {_LOCAL})", "invoice_quantity")}
+            ({_within_epsilon(_LOCAL, "sent_quantity")} or {_within_epsilon(_LOCAL, f"(sent_quantity + {_SETTLED})")})
+            and ({_within_epsilon(_LOCAL, "stripe_quantity")}
+                or {_within_epsilon(_LOCAL, f"(stripe_quantity + {_SETTLED})")})
+            and {_within_epsilon(f"({_DUE})", f"(invoice_quantity + {_SETTLED})")}
+        ) is not true
+    """
+
+
+class ExpectUsageAmountsToAgree(UnexpectedRowsExpectation):
+    """The invoice's amount is what the counted usage costs, within epsilon or the rounding of its parts."""
+
+    unexpected_rows_query: str = f"""
+        select * from {{batch}}
+        where {_MAPPED} and (
+            money_verdict = 'ok'
+            and (
+                abs(amount_drift) <= {_ROUNDING}
+                or abs(amount_drift) <= epsilon * greatest(abs(local_amount), abs(local_amount - amount_drift))
+            )
         ) is not true
     """
 
 
 class ExpectUsageLinesToBeComplete(UnexpectedRowsExpectation):
-    """Every mapped line carries every number: what was not read is not zero."""
+    """Every mapped line carries every number: what was not read, or not priced, is not zero."""
 
     unexpected_rows_query: str = f"""
         select * from {{batch}}
         where {_MAPPED} and (
-            num_nulls(sent_quantity, stripe_quantity, invoice_quantity, epsilon, verdict, period_end) > 0
+            num_nulls(
+                sent_quantity, stripe_quantity, invoice_quantity, invoice_amount, local_amount, epsilon, verdict,
+                period_end
+            ) > 0
             or (local_quantity is null and event_count > 0)
         )
     """
 
 
+class ExpectUsageLinesToBeFresh(UnexpectedRowsExpectation):
+    """Every number of Stripe's was read within a day, or after its invoice was final."""
+
+    unexpected_rows_query: str = f"""
+        select * from {{batch}}
+        where {_MAPPED} and (
+            summary_read_at >= tally.now() - {_A_DAY} and invoice_read_at >= tally.now() - {_A_DAY}
+            or is_final
+        ) is not true
+    """
+
+
 class ExpectUsageVerdictsToBeOk(UnexpectedRowsExpectation):
-    """The line's own verdict agrees, deliveries and integrity included."""
+    """The line's own verdict agrees: integrity, delivery, business and money."""
 
     unexpected_rows_query: str = f"select * from {{batch}} where verdict is distinct from 'ok' and {_MAPPED}"
 
@@ -66,12 +104,14 @@ class ExpectUsageLinesToBeUnique(UnexpectedRowsExpectation):
 
 
 def parity_suite() -> gx.ExpectationSuite:
-    """Four expectations over a batch of `marts.reconciliation_lines`, in the order a person would ask them."""
+    """The expectations of a batch of `marts.reconciliation_lines`, in the order a person would ask them."""
     return gx.ExpectationSuite(
         name="usage_parity",
         expectations=[
             ExpectUsageParityWithinEpsilon(),
+            ExpectUsageAmountsToAgree(),
             ExpectUsageLinesToBeComplete(),
+            ExpectUsageLinesToBeFresh(),
             ExpectUsageVerdictsToBeOk(),
             ExpectUsageLinesToBeUnique(),
         ],

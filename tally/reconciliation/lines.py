@@ -14,8 +14,11 @@ from psycopg.rows import class_row
 class Line:
     """One counter, Stripe total or push ledger row, in one Stripe account and mode.
 
-    A number that was not read is None, which is never zero. `invoice_amount` is in the currency's minor unit. `cause`
-    begins with a stable code before its colon; it is None when the line is ok.
+    A number that was not read is None, which is never zero. Amounts are in the currency's minor unit; `local_amount` is
+    what the counted quantity costs under the price in force. `cause` begins with a stable code before its colon; it is
+    None when the line is ok. `note` is what a person should know of a line although it is no break. `severity` is
+    critical (a person, at once), error, or waiting (not known yet). Of an invoice line that bills several segments of a
+    period (`billed_segments`), each segment's line shows the whole quantity and amount.
     """
 
     tenant_id: str
@@ -51,13 +54,28 @@ class Line:
     verdict: str
     cause: str | None
     note: str | None
+    money_verdict: str | None = None
+    local_amount: Decimal | None = None
+    amount_drift: Decimal | None = None
+    price_id: str | None = None
+    settled_quantity: Decimal | None = None
+    billed_segments: int | None = None
+    severity: str | None = None
 
     @property
     def cause_code(self) -> str | None:
         """The part of the cause that programs may rely on."""
         return self.cause.split(":", 1)[0] if self.cause is not None else None
 
+    @property
+    def notices(self) -> dict[str, str]:
+        """The notes that a person should act on, by code: a line may be ok and have late events."""
+        notes = [note for note in (self.note or "").split("; ") if note.split(":", 1)[0] in NOTICES]
+        return {note.split(":", 1)[0]: note for note in notes}
 
+
+# Codes of notes that are findings, although the line's totals agree.
+NOTICES = ("late events", "conflict", "rounding")
 COLUMNS = tuple(field.name for field in fields(Line))
 
 

@@ -1,11 +1,11 @@
 """A reconciliation in a few numbers: verdicts, totals by metric, the worst lines, the breaks by cause."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tally.reconciliation.lines import Line
+from tally.reconciliation.lines import NOTICES, Line
 from tally.reconciliation.mends import Mend, mend_of
 
 
@@ -33,7 +33,7 @@ class MetricTotals:
 
 @dataclass(frozen=True)
 class Finding:
-    """All lines with one cause, the worst first, and what mends them."""
+    """All lines with one cause or notice, the worst first, and what mends them; `verdict` is "notice" of a notice."""
 
     code: str
     verdict: str
@@ -44,7 +44,8 @@ class Finding:
 @dataclass(frozen=True)
 class Summary:
     """`verdict` is the worst of the lines': break, missing, ok; "empty" when there is none. Unmapped lines are shown,
-    but they have nothing to agree with. `amounts` are billed minor units by currency."""
+    but they have nothing to agree with. `amounts` are billed minor units by currency. `notices` are what a person
+    should decide about lines whose totals agree: late events, conflicts."""
 
     verdict: str
     ok: int
@@ -54,6 +55,7 @@ class Summary:
     metrics: tuple[MetricTotals, ...]
     findings: tuple[Finding, ...]
     amounts: tuple[tuple[str, Decimal], ...]
+    notices: tuple[Finding, ...] = ()
 
     @property
     def lines(self) -> int:
@@ -73,6 +75,7 @@ def summarize(lines: Sequence[Line]) -> Summary:
         metrics=tuple(_metric(group) for group in _grouped(lines, lambda line: line.metric)),
         findings=tuple(_findings(lines)),
         amounts=_amounts(lines),
+        notices=tuple(_notices(lines)),
     )
 
 
@@ -122,7 +125,7 @@ def _metric(lines: list[Line]) -> MetricTotals:
         local_quantity=total([line.local_quantity if line.event_count else Decimal(0) for line in lines]),
         sent_quantity=total([line.sent_quantity for line in lines]),
         stripe_quantity=total([line.stripe_quantity for line in lines]),
-        invoice_quantity=total([line.invoice_quantity for line in lines]),
+        invoice_quantity=total([line.invoice_quantity for line in _each_invoice_line_once(lines)]),
         worst_drift_ratio=max(ratios, default=None),
         verdict=_worst(lines),
     )
@@ -131,7 +134,9 @@ def _metric(lines: list[Line]) -> MetricTotals:
 def _findings(lines: Iterable[Line]) -> list[Finding]:
     found = [line for line in lines if line.verdict != "ok"]
     findings = [
-        Finding(code, _worst(group), tuple(sorted(group, key=_badness)), mend_of(code, group[0].tenant_id))
+        Finding(
+            code, _worst(group), tuple(sorted(group, key=_badness)), mend_of(code, group[0].tenant_id, line=group[0])
+        )
         for group in _grouped(found, lambda line: line.cause_code or "unexplained")
         if (code := group[0].cause_code or "unexplained")
     ]
@@ -139,9 +144,28 @@ def _findings(lines: Iterable[Line]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (order.index(finding.verdict), finding.code))
 
 
+def _notices(lines: Sequence[Line]) -> list[Finding]:
+    noted = {code: tuple(line for line in lines if code in line.notices) for code in NOTICES}
+    return [
+        Finding(code, "notice", group, mend_of(code, group[0].tenant_id, line=group[0]))
+        for code, group in noted.items()
+        if group
+    ]
+
+
+def _each_invoice_line_once(lines: Iterable[Line]) -> Iterator[Line]:
+    """An invoice line that bills several segments stands at each of them."""
+    seen = set()
+    for line in lines:
+        place = (line.account, line.livemode, line.customer_ref, line.metric, line.invoice_line_id)
+        if line.billed_segments is None or line.billed_segments == 1 or place not in seen:
+            yield line
+        seen.add(place)
+
+
 def _amounts(lines: Iterable[Line]) -> tuple[tuple[str, Decimal], ...]:
     amounts: dict[str, Decimal] = defaultdict(Decimal)
-    for line in lines:
+    for line in _each_invoice_line_once(lines):
         if line.invoice_amount is not None and line.invoice_currency is not None:
             amounts[line.invoice_currency] += line.invoice_amount
     return tuple(sorted(amounts.items()))

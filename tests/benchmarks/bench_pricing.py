@@ -16,7 +16,8 @@ from typing import TypeVar
 import polars as pl
 from rich.console import Console
 
-from tally.pricing import Price, Tier, currency_of, price_line, price_lines_by
+from tally.pricing import Price, Tier, currency_of, price_line
+from tally.pricing.columns import price_lines_by
 from tests.benchmarks.bars import at_least, at_most, report
 
 METERS = ("api_calls", "gigabytes", "minutes", "seats", "tokens")

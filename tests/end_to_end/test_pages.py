@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
+import stripe
 
+from stripe_sandbox.server import SandboxServer
 from tally.clock import FixedClock
-from tally.reconciliation import build_report, write_report
+from tally.reports import make_report, write_report
 from tally.services import Service, Stack, python_module
 from tally.settings import Settings
 from tally.stack import dagster_command, stack_environment
@@ -49,8 +52,13 @@ def test_the_report_shows_its_verdict_and_loads_nothing(
             " period_end, summary_quantity) values ('acme', 'self', false, 'globex', 'calls', %s, %s, %s)",
             (*MARCH, Decimal("41.5")),
         )
-        files = write_report(build_report(connection, "acme", FixedClock(MARCH[1]), MARCH), tmp_path)
+        make_report(connection, "acme", FixedClock(MARCH[1]), MARCH)
+        connection.execute("update tally.stripe_totals set summary_quantity = 57.25")
+        files = write_report(make_report(connection, "acme", FixedClock(MARCH[1]), MARCH), tmp_path)
     page = rendered(files.html.as_uri())
+    assert "What changed since run" in page
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]+"', page)) == 2  # verdicts, and the drift of calls
+    assert "57.25" in page
     assert "Acme &lt;b&gt;&amp; Söhne&lt;/b&gt;" in page
     assert "globex" in page
     assert "41.5" in page
@@ -68,6 +76,24 @@ def test_the_dagster_ui_shows_the_lineage(stack_urls: dict[str, str], rendered: 
     page = rendered(f"{stack_urls['dagster']}/asset-groups")
     for name in ("landing", "ledger", "push", "stripe_totals", "reconciliation"):
         assert name in page, name
+
+
+def test_the_local_stripes_page_filters_by_customer_as_one_types(
+    tmp_path: Path, rendered: Callable[[str], str]
+) -> None:
+    with SandboxServer() as server:
+        client = stripe.StripeClient("sk_test_pages", base_addresses={"api": server.url})
+        for name in ("Delta Air Lines", "United Air Lines"):
+            client.v1.customers.create({"name": name})
+        page = httpx.get(f"{server.url}/_sandbox").text
+        assert "Delta" in rendered(f"{server.url}/_sandbox")
+    typed = "search.value = 'DELTA'; search.dispatchEvent(new Event('input'));"
+    saved = tmp_path / "page.html"
+    saved.write_text(page.replace("</script>", f"{typed}</script>"))
+    shown = rendered(saved.as_uri())
+    rows = re.findall(r'<tbody data-label="([^"]+)"( hidden="")?>', shown)
+    assert {label.split()[0]: bool(hidden) for label, hidden in rows} == {"Delta": False, "United": True}
+    assert "1 of 2 match" in shown
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from tally.clock import FixedClock
 from tally.ledger import Ledger
 from tally.push import DeliveryResult, push
 from tally.reconciliation import Line, read_lines
+from tally.reconciliation.check import Scope, check
 from tally.settings import Settings
 from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)
@@ -52,15 +52,23 @@ class Month:
     clock: FixedClock
     customers: dict[str, str]
 
-    def land(self, customer_ref: str, metric: str, quantity: str, key: str, times: int = 1) -> None:
-        """An event of 10 March, delivered `times` times by the door an hour later."""
-        at = START + timedelta(days=9)
+    def land(
+        self,
+        customer_ref: str,
+        metric: str,
+        quantity: str,
+        key: str,
+        times: int = 1,
+        at: datetime = START + timedelta(days=9),
+        after: timedelta = timedelta(hours=1),
+    ) -> None:
+        """An event, of 10 March if not said otherwise, delivered `times` times by the door an hour later."""
         for _ in range(times):
             self.connection.execute(
                 "insert into raw.usage_events"
                 " (tenant_id, idempotency_key, customer_ref, metric, quantity, event_time, landed_at)"
                 " values (%s, %s, %s, %s, %s, %s, %s)",
-                (TENANT, key, customer_ref, metric, quantity, at, at + timedelta(hours=1)),
+                (TENANT, key, customer_ref, metric, quantity, at, at + after),
             )
 
     def land_everything(self) -> None:
@@ -73,10 +81,10 @@ class Month:
         return delivered
 
     def reconcile(self) -> list[Line]:
-        """Read Stripe's totals and judge."""
+        """Read all of Stripe's totals, price the lines and judge."""
         self.stripe.until_applied()
-        read = read_totals(self.connection, self.stripe.account, TENANT, self.clock)
-        assert read.unread == ()
+        checked = check(self.connection, [self.stripe.account], TENANT, self.clock, Scope(everything=True))
+        assert checked.unread == ()
         return read_lines(self.connection, TENANT)
 
     def findings(self) -> set[Finding]:

@@ -1,5 +1,7 @@
 """The control: without a fault there is not one finding, open or invoiced."""
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from small_month import COUNTED, QUANTITIES, TENANT, Month
 
 from tally.reconciliation import read_lines
@@ -13,9 +15,15 @@ def test_a_clean_month_has_no_findings(month: Month) -> None:
         counted = COUNTED[line.customer_ref, line.metric]
         assert line.local_quantity == line.sent_quantity == line.stripe_quantity == counted
         assert line.invoice_quantity == max(counted, 0)
+        assert line.local_amount == line.invoice_amount == rounded(10 * max(counted, Decimal(0)))
+        assert (line.money_verdict, line.amount_drift, line.note) == ("ok", 0, None)
         assert (line.verdict, line.cause) == ("ok", None)
         assert line.drift == 0
         assert line.duplicates == (1 if len(QUANTITIES[line.customer_ref, line.metric]) > 3 else 0)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal(1), rounding=ROUND_HALF_UP)
 
 
 def test_nothing_pushed_yet_is_a_break_not_a_zero(month: Month) -> None:

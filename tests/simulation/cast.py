@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from tally.push import DeliveryResult, deliver, plan, release_refused
+from tally.push import DeliveryResult, deliver, plan, release_refused, resume
 from tally.stripe_account import StripeAccount
 from tally.stripe_sync import sync_subscriptions
 from tally.stripe_totals import read_totals
@@ -32,6 +32,7 @@ class Cast:
     postgres: PostgresSide
     randomness: Random
     lag: tuple[float, float] = (0.0, 0.0)
+    per_second: float | None = None
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -66,6 +67,10 @@ class Cast:
     def releaser(self) -> Actor:
         """The person who mended what was refused."""
         return self._with_connection("person", lambda c, account: release_refused(c, account, TENANT))
+
+    def resumer(self) -> Actor:
+        """The person who has mended the key, and says so."""
+        return self._with_connection("person", lambda c, account: resume(c, account))
 
     def counting(self, customer_ref: str, metric: str, period: Period, value: Decimal) -> Actor:
         """The ledger gives a counter another value."""
@@ -103,7 +108,7 @@ class Cast:
         return self.stage.start(name, play)
 
     def _way(self, name: str) -> StripeAccount:
-        return open_way(self.stage, name, self.world.server, self.randomness, self.lag)
+        return open_way(self.stage, name, self.world.server, self.randomness, self.lag, self.per_second)
 
 
 def periods_at(now: datetime) -> list[Period]:

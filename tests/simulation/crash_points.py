@@ -1,10 +1,13 @@
 """Every step that a run takes, and every fault at each of them: nothing is sampled.
 
-The run goes the whole way of an intent: sent and answered, sent and not answered, never arrived, too old to repeat,
-confirmed by the summary, taken for missing and sent anew, refused for good and released, stopped by a 401, below zero.
+The ways that an intent can go, each a run: sent and answered, sent and not answered, never arrived, too old to repeat,
+confirmed by the summary, taken for missing and sent anew, refused for good and released; stopped by a 401 and resumed,
+below zero; superseded by a newer value; held up by an open circuit. A point is numbered by way and step: 2031 is step
+31 of way 2, counted from 0.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,20 +16,50 @@ from tests.simulation.faults import FAULTS
 from tests.simulation.postgres_side import PostgresSide
 from tests.simulation.run import HOUR, MID_MONTH, Outcome, Product, conclude, staged
 from tests.simulation.stage import Step
-from tests.simulation.world import PERIODS, World
+from tests.simulation.world import CUSTOMERS, METRICS, PERIODS, World
 
-# What happens to the first meter events of the way, in order of sending, whether or not something else breaks too.
-_ON_THE_WAY = (None, None, "answer_lost", "fail_500", "refused", "unauthorized")
+_SOON = timedelta(minutes=2)
+_STEPS_OF_A_WAY = 1_000
 
 
-class TheWay:
-    """The faults that belong to the way, and one more at the step `number`. Keeps the steps that it was asked about."""
+@dataclass(frozen=True)
+class Way:
+    """What is counted before each push, how much time goes by after it, and what happens to the meter events in order.
 
-    def __init__(self, number: int = 0, fault: str = "") -> None:
+    After a push whose time is None a person resumes the account.
+    """
+
+    pushes: tuple[tuple[dict[tuple[str, str], str], timedelta | None], ...]
+    faults: tuple[str | None, ...]
+
+
+WAYS = (
+    Way(
+        (
+            ({("globex", "api_calls"): "8", ("initech", "peak_load"): "3"}, _SOON),
+            ({("globex", "api_calls"): "5", ("initech", "peak_load"): "7"}, 21 * HOUR),
+            ({("globex", "peak_load"): "2"}, 25 * HOUR),
+        ),
+        (None, None, "answer_lost", "fail_500", "refused"),
+    ),
+    Way(
+        (({("initech", "api_calls"): "4"}, None), ({("globex", "api_calls"): "-1"}, _SOON)),
+        ("unauthorized",),
+    ),
+    Way((({("globex", "seats"): "3"}, _SOON), ({("globex", "seats"): "4"}, _SOON)), ("answer_lost",)),
+    # Five that nobody answers open the circuit.
+    Way((({(ref, metric): "9" for ref in CUSTOMERS for metric in METRICS}, _SOON), ({}, _SOON)), ("unreachable",) * 5),
+)
+
+
+class OnTheWay:
+    """The faults that belong to a way, and one more at the step `number`. Keeps the steps that it was asked about."""
+
+    def __init__(self, way: Way, number: int = 0, fault: str = "") -> None:
         self.steps: list[Step] = []
         self._number = number
         self._fault = fault
-        self._on_the_way = iter(_ON_THE_WAY)
+        self._on_the_way = iter(way.faults)
 
     def __call__(self, step: Step) -> str | None:
         self.steps.append(step)
@@ -35,15 +68,21 @@ class TheWay:
 
 
 def all_steps(world: World, postgres: PostgresSide) -> list[Step]:
-    """The steps of the way when nothing else goes wrong, without those of the peace that follows."""
-    way = TheWay()
-    play_the_way(world, postgres, way, "the way")
-    return way.steps
+    """The steps of the ways when nothing else goes wrong, without those of the peace that follows."""
+    steps: list[Step] = []
+    for number, way in enumerate(WAYS):
+        faults = OnTheWay(way)
+        play_way(world, postgres, way, faults, f"way {number}")
+        assert len(faults.steps) < _STEPS_OF_A_WAY
+        steps += [replace(step, number=_STEPS_OF_A_WAY * number + step.number) for step in faults.steps]
+    return steps
 
 
 def crash_points(steps: Sequence[Step]) -> list[tuple[int, str]]:
     """Every instant at which the process can die: before the first round trip, and after each."""
-    return [(steps[0].number, "crash_before"), *((step.number, "crash_after") for step in steps)]
+    first_of = {step.number // _STEPS_OF_A_WAY: step.number for step in reversed(steps)}
+    before = [(number, "crash_before") for number in sorted(first_of.values())]
+    return [*before, *((step.number, "crash_after") for step in steps)]
 
 
 def fault_points(steps: Sequence[Step]) -> list[tuple[int, str]]:
@@ -52,20 +91,21 @@ def fault_points(steps: Sequence[Step]) -> list[tuple[int, str]]:
 
 
 def run_point(world: World, postgres: PostgresSide, number: int, fault: str) -> Outcome:
-    """The way, with `fault` at its step `number`."""
-    return play_the_way(world, postgres, TheWay(number, fault), f"{number}:{fault}")
+    """The way that the point lies on, with `fault` at its step."""
+    way = WAYS[number // _STEPS_OF_A_WAY]
+    return play_way(world, postgres, way, OnTheWay(way, number % _STEPS_OF_A_WAY, fault), f"{number}:{fault}")
 
 
-def play_the_way(world: World, postgres: PostgresSide, way: TheWay, name: str) -> Outcome:
+def play_way(world: World, postgres: PostgresSide, way: Way, on_the_way: OnTheWay, name: str) -> Outcome:
     """One run of it, to its verdict."""
     world.server.sandbox.settings.update({"identifier_window_seconds": 24 * 3_600.0})
-    faults = Product(way)
+    faults = Product(on_the_way)
     with staged(world, postgres, "the way", MID_MONTH, faults) as cast:
-        tick(cast, {("globex", "api_calls"): "8", ("initech", "peak_load"): "3"}, timedelta(minutes=2))
-        tick(cast, {("globex", "api_calls"): "5", ("initech", "peak_load"): "7"}, 21 * HOUR)
-        tick(cast, {("globex", "peak_load"): "2"}, 25 * HOUR)
-        tick(cast, {("initech", "api_calls"): "4"}, timedelta(minutes=2))
-        tick(cast, {("globex", "api_calls"): "-1"}, timedelta(minutes=2))
+        for counted, then in way.pushes:
+            tick(cast, counted, then or _SOON)
+            if then is None:
+                cast.resumer()
+                cast.stage.run()
         return conclude(cast, faults, name)
 
 

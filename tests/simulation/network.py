@@ -93,7 +93,12 @@ def _arrive(request: requests.PreparedRequest) -> None:
 
 
 def open_way(
-    stage: Stage, actor: str, server: SandboxServer, randomness: Random, lag: tuple[float, float]
+    stage: Stage,
+    actor: str,
+    server: SandboxServer,
+    randomness: Random,
+    lag: tuple[float, float],
+    per_second: float | None = None,
 ) -> StripeAccount:
     """An account of the actor's own, as a process of its own would have."""
     session = requests.Session()
@@ -101,4 +106,4 @@ def open_way(
     session.mount("http://", Network(stage, actor, server, randomness, lag))
     http = stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, TIMEOUT_SECONDS), session=session)
     client = stripe.StripeClient(KEY, http_client=http, max_network_retries=2, base_addresses={"api": server.url})
-    return StripeAccount(client, False, "self", TIMEOUT_SECONDS, Pace(None), Pace(None), http)
+    return StripeAccount(client, False, "self", TIMEOUT_SECONDS, per_second, Pace(None), http, key_id="the key")

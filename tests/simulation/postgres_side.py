@@ -18,15 +18,15 @@ _NAMES = {
     for names in (
         ("candidates.sql", "plan.sql"),
         ("candidates.sql", "preview.sql"),
+        ("account_answer.sql",),
         ("claim.sql",),
         ("record.sql",),
+        ("reopen.sql",),
         ("resolving.sql",),
         ("set_aside.sql",),
+        ("turns.sql",),
     )
 }
-# A pusher with nothing to claim looks again after a tenth of a second, in which nothing but time passes.
-_LOOK = "select count(*), extract(epoch"
-_BETWEEN_LOOKS_SECONDS = 0.1
 _OF_ITSELF = {"_enter_gen": "begin", "_exit_gen": "end of transaction", "_commit_gen": "commit"}
 # A process may stand still for seconds, or for longer than Stripe remembers an identifier.
 _STALLS = (5.0, 40.0, 3_600.0, 30 * 3_600.0)
@@ -127,8 +127,6 @@ class PostgresSide:
             connection.side = None
             connection.close()
             raise psycopg.OperationalError("the connection was lost before the answer came (simulated)")
-        if label.startswith(_LOOK):
-            self.stage.sleep(_BETWEEN_LOOKS_SECONDS)
         if fault == "stall":
             self.stage.sleep(self._random.choice(_STALLS))
         return result

@@ -83,6 +83,7 @@ def run_seed(world: World, postgres: PostgresSide, seed: int) -> Outcome:
     start = script.choice([MID_MONTH, MID_MONTH, MONTH_END])
     with staged(world, postgres, str(seed), start, faults) as cast:
         cast.lag = script.choice(_LAGS)
+        cast.per_second = script.choice([None, None, 20.0, 100.0])
         for _ in range(script.randint(2, 5)):
             play_round(cast, script)
             span = script.choices(list(_SPANS), list(_SPANS.values()))[0]
@@ -121,6 +122,7 @@ def bring_to_rest(cast: Cast) -> PlanResult:
     while not stage.is_empty():
         stage.pass_time(31 * HOUR)
     for _ in range(_MOST_ROUNDS_OF_PEACE):
+        cast.resumer()
         cast.releaser()
         stage.run()
         planned = _plan(cast)
@@ -163,6 +165,8 @@ def play_round(cast: Cast, script: Random) -> None:
         cast.reader()
     if script.random() < 0.1:
         draw_counting(cast, script)
+    if script.random() < 0.5:
+        cast.resumer()
     if script.random() < 0.03:
         cast.world.stranger_sends(cast.stage.time.now())
     cast.stage.run()

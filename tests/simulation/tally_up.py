@@ -11,7 +11,18 @@ from rich.table import Table
 
 from tests.simulation.run import Outcome
 
-FATES = ("answer", "duplicate", "summary", "operator", "missing", "refused", "cancelled", "disputed", "never an intent")
+FATES = (
+    "answer",
+    "duplicate",
+    "summary",
+    "operator",
+    "missing",
+    "refused",
+    "cancelled",
+    "superseded",
+    "disputed",
+    "never an intent",
+)
 _MOST_SHOWN = 20
 
 

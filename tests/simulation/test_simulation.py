@@ -90,7 +90,7 @@ def test_it_is_the_20_hour_rule_that_saves_it(
     world: World, postgres_side: PostgresSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: with the rule at 30 hours the simulation finds usage counted twice, and says how to see it again."""
-    for module in ("delivery", "intents"):
+    for module in ("intents", "run", "worker"):
         monkeypatch.setattr(f"tally.push.{module}.RESEND_FOR", 30 * HOUR)
     outcome = outage(world, postgres_side, 26)
     assert outcome.verdict.applied_twice == 1

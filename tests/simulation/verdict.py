@@ -7,22 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 from tally.push import PlanResult
-from tests.simulation.world import PERIODS, TENANT, World
+from tests.simulation.world import FORMULAS, PERIODS, TENANT, World
 
 OURS = "tl1."
-_VOID = ("refused", "missing", "cancelled")
+_VOID = ("refused", "missing", "cancelled", "rejected", "superseded")
 _KEYS = "customer_ref, metric, period_start"
 _INTENTS = f"""
-select {_KEYS}, seq, value, state, confirmed_by, identifier, intent_id, attempts
+select {_KEYS}, seq, value, state, confirmed_by, identifier, intent_id, attempts,
+    stripe_customer_id, event_name, coalesce(absolute_value, value) as sent, event_ts
 from tally.push_intents order by {_KEYS}, seq
 """
 _SENT_LATE = """
 select intent.customer_ref || ' ' || intent.metric || ' seq ' || intent.seq from tally.push_intents as intent
 inner join tally.push_attempts as attempt using (intent_id)
-where attempt.outcome is distinct from 'refused' -- a 401, say: it was certain that it had not arrived
+where coalesce(attempt.outcome, 'unknown') not in ('refused', 'unsent') -- it was certain that it had not arrived
 group by intent.intent_id, intent.customer_ref, intent.metric, intent.seq
 having max(attempt.started_at) - min(attempt.started_at) >= interval '20 hours'
 """
+# When everything works again, and a person has resumed what was stopped, nothing holds the account up.
+_HELD_UP = "select stopped_because, failures from tally.push_accounts where stopped_at is not null or failures >= 5"
 
 Key = tuple[str, str, datetime]
 
@@ -57,7 +60,7 @@ def judge(world: World, last_plan: PlanResult) -> Verdict:
         (each.counter.customer_ref, each.counter.metric, each.counter.period_start): each for each in last_plan.held
     }
     told: dict[Key, Decimal] = {}
-    for customer_ref, metric, start, seq, value, state, confirmed_by, identifier, _, _ in verdict.intents:
+    for customer_ref, metric, start, seq, value, state, confirmed_by, identifier, *_ in verdict.intents:
         key, times = (customer_ref, metric, start), counted.get(identifier, 0)
         name = f"{customer_ref} {metric} {start:%Y-%m} seq {seq} ({state})"
         verdict.states[f"{state} by {confirmed_by}" if confirmed_by else state] += 1
@@ -69,7 +72,8 @@ def judge(world: World, last_plan: PlanResult) -> Verdict:
         if state == "confirmed" and times == 0:
             verdict.missing += 1
             verdict.violations.append(f"{name}: {value} is confirmed and was never counted")
-        if state in _VOID and times > 0:
+        # What a newer value superseded may have been counted: the newer one is the last all the same.
+        if state in _VOID and state != "superseded" and times > 0:
             verdict.violations.append(f"{name}: {value} is taken for not sent and was counted")
         if state == "disputed":
             verdict.frozen.append(key)
@@ -79,6 +83,8 @@ def judge(world: World, last_plan: PlanResult) -> Verdict:
         _judge_key(
             verdict, key, (counters.get(key, Decimal(0)), told.get(key, Decimal(0)), applied.get(key, Decimal(0))), held
         )
+    verdict.violations += _mixed_up(verdict.intents, events)
+    verdict.violations += [f"the account is left {row}" for row in world.admin.execute(_HELD_UP).fetchall()]
     known = {row[7] for row in verdict.intents}
     verdict.violations += [f"{identifier} was counted and is in no ledger" for identifier in counted.keys() - known]
     verdict.violations += [
@@ -106,14 +112,33 @@ def _judge_key(verdict: Verdict, key: Key, amounts: tuple[Decimal, Decimal, Deci
         verdict.violations.append(f"{name}: counter is {counter}, told is {told}: {reason}")
 
 
+def _mixed_up(intents: list[Any], events: list[dict[str, Any]]) -> list[str]:
+    """Every arrival under an intent's identifier carries that intent's payload, and no other one's."""
+    payloads = {row[7]: (row[10], row[11], row[12], int(row[13].timestamp())) for row in intents}
+    found = []
+    for event in events:
+        for arrival in event["arrivals"]:
+            payload = arrival["payload"]
+            carried = (
+                payload["stripe_customer_id"], arrival["event_name"], Decimal(payload["value"]), arrival["timestamp"],
+            )  # fmt: skip
+            if payloads.get(event["identifier"], carried) != carried:
+                found.append(f"{event['identifier']} arrived with {carried}, not {payloads[event['identifier']]}")
+    return found
+
+
 def _applied_by_key(world: World, events: list[dict[str, Any]]) -> dict[Key, Decimal]:
+    """What Stripe makes of our events: their sum, or for a meter of formula last the value of the last moment."""
     refs = {stripe_id: ref for ref, stripe_id in world.customers.items()}
-    sums: dict[Key, Decimal] = {}
+    points: dict[Key, list[tuple[int, Decimal]]] = {}
     for event in events:
         for arrival in event["arrivals"]:
             if arrival["outcome"] == "applied" and event["identifier"].startswith(OURS):
                 at = datetime.fromtimestamp(arrival["timestamp"], UTC)
                 start = next(start for start, end in PERIODS if start <= at < end)
                 key = (refs[arrival["customer"]], arrival["event_name"], start)
-                sums[key] = sums.get(key, Decimal(0)) + Decimal(arrival["value"])
-    return sums
+                points.setdefault(key, []).append((arrival["timestamp"], Decimal(arrival["value"])))
+    return {
+        key: max(values)[1] if FORMULAS[key[1]] == "last" else sum((value for _, value in values), Decimal(0))
+        for key, values in points.items()
+    }

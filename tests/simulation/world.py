@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import httpx
@@ -15,7 +15,6 @@ import stripe
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.server import SandboxServer
 from tally.clock import FixedClock
-from tally.push import delivery
 from tally.settings import Settings
 from tally.stripe_account import StripeAccount, open_account
 from tally.stripe_sync import sync_subscriptions
@@ -29,9 +28,14 @@ PERIODS = (
     (datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC), datetime(2024, 5, 1, 8, 30, 15, tzinfo=UTC)),
 )
 CUSTOMERS = ("globex", "initech")
-METRICS = {"api_calls": "sum", "peak_load": "max"}
+METRICS = {"api_calls": "sum", "peak_load": "max", "seats": "last"}
+# What Stripe's meter makes of the metric's events: a `last` is sent whole values.
+FORMULAS: dict[str, Literal["sum", "last"]] = {"api_calls": "sum", "peak_load": "sum", "seats": "last"}
 
-_USED = ("tally.push_attempts", "tally.push_intents", "tally.stripe_totals", "ledger.int_usage_counters")
+_USED = (
+    "tally.push_attempts", "tally.push_intents", "tally.push_accounts", "tally.stripe_totals",
+    "ledger.int_usage_counters",
+)  # fmt: skip
 _MIRROR = ("tally.stripe_subscription_items", "tally.customer_periods", "tally.stripe_unmapped")
 # The database's time and the random part of an intent are the seed's too; `clock_timestamp()` is found here first.
 _PREPARE = """
@@ -138,10 +142,11 @@ def simulated_time(stage: Stage, connect: Callable[..., Any]) -> Iterator[None]:
         sleep = staticmethod(stage.sleep)
 
     with (
-        patch("tally.push.delivery.time", Waiting),
+        patch("tally.push.run.time", Waiting),
+        patch("tally.push.worker.time", Waiting),
         patch("tally.stripe_pace.time", Waiting),
         patch("tally.push.delivery.connect", connect),
-        patch.object(delivery, "_LOOK_AGAIN_SECONDS", 0.0001),
+        patch("tally.push.worker.connect", connect),
         patch.object(stripe.HTTPClient, "INITIAL_DELAY", 0),
         patch.object(stripe.HTTPClient, "MAX_DELAY", 0),
     ):
@@ -176,7 +181,7 @@ def _set_up_stripe(admin: psycopg.Connection[Any], url: str, folder: Path) -> di
     prices = []
     for metric in METRICS:
         meter = v1.billing.meters.create(
-            {"display_name": metric, "event_name": metric, "default_aggregation": {"formula": "sum"}}
+            {"display_name": metric, "event_name": metric, "default_aggregation": {"formula": FORMULAS[metric]}}
         )
         price = v1.prices.create({
             "currency": "usd", "unit_amount": 10, "product_data": {"name": metric},

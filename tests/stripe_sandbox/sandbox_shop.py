@@ -36,6 +36,10 @@ class Shop:
         assert answer.status_code == expected, answer.text
         return answer.json()
 
+    def page(self, **query: Any) -> str:
+        """The page for people, as it leaves the server."""
+        return self._control.get(f"{self.url}/_sandbox", params=query, timeout=5).text
+
     def settings(self, **changes: Any) -> None:
         self.control("POST", "settings", changes)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tally.errors import StripeModeError
+from tally.errors import ShadowClosed, StripeModeError
 from tally.settings import Settings
 from tally.stripe_account import open_account
 from tally.stripe_pace import Pace
@@ -17,8 +17,9 @@ from tally.stripe_summaries import SummaryUnreadable, exact
 LIVE, TEST = "_live_", "_test_"
 
 
-def settings(key: str | None, base: str | None = None) -> Settings:
+def settings(key: str | None, base: str | None = None, shadow: str | None = None) -> Settings:
     given: dict[str, Any] = {"TALLY_HOME": Path("/nonexistent"), "STRIPE_API_KEY": key, "STRIPE_API_BASE": base}
+    given["STRIPE_SHADOW_API_KEY"] = shadow
     return Settings.model_validate(given)
 
 
@@ -66,15 +67,53 @@ def test_a_connected_account_goes_with_every_call() -> None:
         open_account(settings(f"sk{TEST}x"), "newark")
 
 
-def test_a_pace_spreads_calls_and_waits_out_pauses() -> None:
+def test_each_account_is_opened_by_its_own_key_alone() -> None:
+    both = settings(f"sk{LIVE}x", shadow=f"sk{TEST}y")
+    live, shadow, connected = (open_account(both, name) for name in ("self", "shadow", "shadow:acct_42"))
+    assert [account.mode for account in (live, shadow, connected)] == ["live", "shadow", "shadow"]
+    assert (live.livemode, shadow.livemode) == (True, False)
+    assert live.key_id != shadow.key_id == connected.key_id
+    assert shadow.options() == {}
+    assert connected.options() == {"stripe_account": "acct_42"}
+    assert live.reads is not shadow.reads
+
+
+@pytest.mark.parametrize(
+    ("key", "shadow"),
+    [
+        (f"sk{LIVE}x", None),
+        (f"sk{LIVE}x", ""),
+        (f"sk{LIVE}x", f"sk{LIVE}y"),
+        (f"sk{LIVE}x", f"rk{LIVE}y"),
+        (f"sk{LIVE}x", "pk_test_y"),
+        (f"sk{TEST}x", f"sk{TEST}y"),
+        (f"sk{TEST}x", f"sk{TEST}x"),
+    ],
+)
+def test_a_shadow_needs_a_test_key_beside_a_live_one(key: str, shadow: str | None) -> None:
+    with pytest.raises(ShadowClosed, match="nothing was sent to the shadow account"):
+        open_account(settings(key, shadow=shadow), "shadow")
+
+
+def test_a_pace_spreads_calls() -> None:
     pace = Pace(100)
     start = time.monotonic()
     for _ in range(40):
         pace.wait()
     assert 0.25 < time.monotonic() - start < 1
-    pace.pause(0.1)
-    assert not pace.wait_out_pause(time.monotonic() + 0.05)
-    assert pace.wait_out_pause(time.monotonic() + 5)
+
+
+@pytest.mark.parametrize(
+    ("key", "account", "per_second"),
+    [(LIVE, "self", 1000), (LIVE, "acct_1", 90), (TEST, "self", 20), (TEST, "acct_1", 20)],
+)
+def test_meter_events_keep_stripes_limits_and_ours(key: str, account: str, per_second: float) -> None:
+    assert open_account(settings(f"sk{key}x"), account).pushes_per_second == per_second
+    local = settings(f"sk{key}x", "http://127.0.0.1:12111")
+    assert open_account(local, account).pushes_per_second is None
+    names = {"push_live_per_second": 7.0, "push_connect_per_second": 8.0, "push_test_per_second": 9.0}
+    given = open_account(local.model_copy(update=names), account).pushes_per_second
+    assert given == (9 if key == TEST else 7 if account == "self" else 8)
 
 
 @pytest.mark.parametrize(

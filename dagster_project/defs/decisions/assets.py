@@ -4,6 +4,7 @@ import dagster as dg
 
 _TABLES = {
     "adjustments": "Signed, reasoned corrections of counters: pending until a person decides.",
+    "adjustment_events": "Which events an adjustment stands for.",
     "event_reversals": "Events taken back by a decision: they count nowhere from the next replay of their counters on.",
     "conflict_decisions": "Which of two payloads under one key holds, as a person decided it.",
     "detached_days": "Landing days whose raw rows a person archived or dropped.",

@@ -15,23 +15,13 @@ from dagster_project.defs.resources import TallyResource
 from dagster_project.defs.stripe.assets import CUSTOMER_PERIODS
 from dagster_project.lib.landed_rows import Wait, landed_rows, next_run
 from dagster_project.lib.push_due import LastPush, next_push, push_state
+from dagster_project.lib.unfinished_runs import unfinished_run
 from tally.loop_heartbeat import loop_is_running
 
 SECONDS_BETWEEN_LOOKS = 5
-# These runs take seconds, or minutes when Stripe is slow. One that has not ended after this long died with its machine
-# and holds no other back.
-TAKEN_FOR_DEAD_AFTER = timedelta(minutes=15)
 # How soon an unknown customer makes us ask Stripe again. Longer: a customer's first events may be dated by the calendar
 # month. Shorter: customers that never subscribe cost a listing of all subscriptions that often.
 SYNC_AT_MOST_EVERY = timedelta(minutes=5)
-
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dg.sensor(
@@ -45,7 +35,7 @@ UNFINISHED = [
     ),
 )
 def landed_rows_sensor(context: dg.SensorEvaluationContext, tally: TallyResource) -> dg.SensorResult | dg.SkipReason:
-    unfinished = _unfinished_run(context.instance)
+    unfinished = unfinished_run(context.instance, TICK, SYNC, PUSH)
     with tally.connect() as connection:
         landed = landed_rows(connection)
         loop_ticks = loop_is_running(connection)
@@ -70,15 +60,6 @@ def landed_rows_sensor(context: dg.SensorEvaluationContext, tally: TallyResource
     if isinstance(due, Wait):
         return dg.SkipReason(f"{ticking.reason}; {due.reason}")
     return dg.SensorResult(run_requests=[dg.RunRequest(job_name=due.job, run_key=due.run_key)], cursor=context.cursor)
-
-
-def _unfinished_run(instance: dg.DagsterInstance) -> str | None:
-    since = datetime.now(UTC) - TAKEN_FOR_DEAD_AFTER
-    for job in (TICK, SYNC, PUSH):
-        wanted = dg.RunsFilter(job_name=job, statuses=UNFINISHED, created_after=since)
-        if unfinished := instance.get_run_records(wanted, limit=1):
-            return unfinished[0].dagster_run.run_id
-    return None
 
 
 def _synced_lately(instance: dg.DagsterInstance) -> bool:

@@ -29,7 +29,7 @@ STG_USAGE_EVENTS = dg.AssetKey(["staging", "stg_usage_events"])
     name="ledger",
     manifest=manifest,
     select="tallyledger.intermediate tallyledger.marts stg_usage_events",
-    exclude="reconciliation_totals reconciliation_lines",
+    exclude="reconciliation_totals reconciliation_lines event_invoice_lines invoice_line_events",
     dagster_dbt_translator=translator,
 )
 def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:

@@ -28,7 +28,8 @@ class LedgerTranslator(DagsterDbtTranslator):
         return _TABLES.get(name.removeprefix("stg_"), dg.AssetKey([schema, name]))
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return "reconciliation" if dbt_resource_props["name"].startswith("reconciliation_") else "ledger"
+        is_of_invoices = dbt_resource_props["name"].startswith(("reconciliation_", "invoice_", "event_invoice_"))
+        return "reconciliation" if is_of_invoices else "ledger"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return ["team:billing" if self.get_group_name(dbt_resource_props) == "reconciliation" else "team:metering"]

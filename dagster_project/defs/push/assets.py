@@ -10,17 +10,26 @@ from decimal import Decimal
 
 import dagster as dg
 
-from dagster_project.defs.resources import TallyResource
+from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.push_due import push_state
+from dagster_project.lib.shadow_push import ShadowPush, push_shadows, shadow_metadata, what_waits
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
-from tally.push import DeliveryResult, Held, Planned, PlanResult, push
+from tally.push import DeliveryResult, Held, Planned, PlanResult, preview, push
 
 PUSH_INTENTS = dg.AssetKey(["tally", "push_intents"])
 # What the sensor compares: metadata of the newest push, read before it planned.
 MOVED = "counted, decided, replayed to"
 NOTHING_WAITS = "nothing_waits_for_a_person"
+# A dry run's table in the UI; `tally push --dry-run` lists all.
+_MOST_LISTED = 500
 NO_KEY = "STRIPE_API_KEY is not set: the counters are kept, nothing is sent"
+
+
+class PushConfig(dg.Config):
+    """How a push is run: `dry_run` only says what would be sent, and why something would not."""
+
+    dry_run: bool = False
 
 
 @dg.asset(
@@ -46,7 +55,7 @@ NO_KEY = "STRIPE_API_KEY is not set: the counters are kept, nothing is sent"
     output_required=False,
 )
 def push_intents(
-    context: dg.AssetExecutionContext, tally: TallyResource
+    context: dg.AssetExecutionContext, tally: TallyResource, config: PushConfig
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Plan what moved, deliver it, and settle what earlier pushes left open."""
     if not tally.has_stripe_key:
@@ -54,6 +63,11 @@ def push_intents(
         yield dg.AssetCheckResult(
             check_name=NOTHING_WAITS, passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"why": NO_KEY}
         )
+        return
+    if config.dry_run:
+        plans = _previews(tally)
+        context.log_event(dg.AssetObservation(PUSH_INTENTS, metadata=_would_be_sent(plans)))
+        yield _whether_a_person_is_needed(plans, [], [])
         return
     plans, deliveries = [], []
     with tally.connect() as connection:
@@ -63,12 +77,40 @@ def push_intents(
                 planned, delivered = push(tally.settings, account, tenant_id, tally.clock(connection))
             plans.append(planned)
             deliveries.append(delivered)
-    yield dg.MaterializeResult(
-        asset_key=PUSH_INTENTS, metadata=_sent(plans, deliveries) | {MOVED: dg.MetadataValue.text(moved)}
-    )
-    yield _whether_a_person_is_needed(plans, deliveries)
+        shadows = push_shadows(tally, connection)
+    for shadow in shadows:
+        context.log.info(f"shadow {shadow.account}: {shadow.failure or 'pushed'}")
+    metadata = _sent(plans, deliveries) | {MOVED: dg.MetadataValue.text(moved)}
+    yield dg.MaterializeResult(asset_key=PUSH_INTENTS, metadata=metadata | shadow_metadata(shadows))
+    yield _whether_a_person_is_needed(plans, deliveries, shadows)
     if stopped := [delivery.stopped for delivery in deliveries if delivery.stopped]:
-        raise dg.Failure(f"Stripe refuses this key: {'; '.join(stopped)}")
+        raise dg.Failure(f"nothing is sent until `tally push resume`, or until another key works: {'; '.join(stopped)}")
+
+
+def _previews(tally: Tally) -> list[PlanResult]:
+    plans = []
+    with tally.connect() as connection:
+        for tenant_id, name in billed_accounts(connection):
+            with tally.stripe(name) as account:
+                plans.append(preview(connection, account, tenant_id, tally.clock(connection)))
+    return plans
+
+
+def _would_be_sent(plans: list[PlanResult]) -> dict[str, dg.MetadataValue]:
+    planned = [intent for plan in plans for intent in plan.planned]
+    rows = [
+        (intent.counter.customer_ref, intent.counter.metric, intent.counter.period_start, intent.value)
+        for intent in planned
+    ]
+    held = [counter for plan in plans for counter in plan.held]
+    return {
+        "differences that would be sent": dg.MetadataValue.int(len(planned)),
+        "would be sent": dg.MetadataValue.md(
+            markdown_table(["customer", "metric", "period from", "difference"], rows[:_MOST_LISTED])
+        ),
+        "held back": dg.MetadataValue.int(len(held)),
+        "held back because": dg.MetadataValue.md(_held_back(held)),
+    }
 
 
 def _sent(plans: list[PlanResult], deliveries: list[DeliveryResult]) -> dict[str, dg.MetadataValue]:
@@ -97,18 +139,23 @@ def _held_back(held: list[Held]) -> str:
     return markdown_table(["customer", "metric", "period from", "difference", "why"], rows)
 
 
-def _whether_a_person_is_needed(plans: list[PlanResult], deliveries: list[DeliveryResult]) -> dg.AssetCheckResult:
+def _whether_a_person_is_needed(
+    plans: list[PlanResult], deliveries: list[DeliveryResult], shadows: list[ShadowPush]
+) -> dg.AssetCheckResult:
     waiting = [counter for plan in plans for counter in plan.held if counter.needs_a_person]
     refusals = [refusal for delivery in deliveries for refusal in delivery.refusals]
     disputed = sum(delivery.left.get("disputed", 0) for delivery in deliveries)
+    shadow_waits = [sentence for shadow in shadows for sentence in what_waits(shadow)]
     return dg.AssetCheckResult(
         check_name=NOTHING_WAITS,
-        passed=not (waiting or refusals or disputed),
-        # A counter without a subscription may be meant so; what Stripe refused or disputes never is.
+        passed=not (waiting or refusals or disputed or shadow_waits),
+        # A counter without a subscription may be meant so, and a shadow bills nobody; what Stripe refused or disputes
+        # of the live account is never meant so.
         severity=dg.AssetCheckSeverity.ERROR if refusals or disputed else dg.AssetCheckSeverity.WARN,
         metadata={
             "counters held back": dg.MetadataValue.md(_held_back(waiting)),
             "refusals": dg.MetadataValue.md(markdown_table(["Stripe refused"], [(refusal,) for refusal in refusals])),
             "disputed": dg.MetadataValue.int(disputed),
+            "shadow": dg.MetadataValue.md(markdown_table(["what waits in shadow"], [(each,) for each in shadow_waits])),
         },
     )

@@ -15,7 +15,7 @@ from tally.parity import ParityResult, check_parity
 
 _BREAKING_COLUMNS = (
     "customer_ref", "metric", "period_start", "local_quantity", "sent_quantity", "stripe_quantity", "invoice_quantity",
-    "drift", "verdict", "cause",
+    "local_amount", "invoice_amount", "drift", "severity", "verdict", "cause",
 )  # fmt: skip
 
 
@@ -25,8 +25,9 @@ _BREAKING_COLUMNS = (
     blocking=True,
     partitions_def=months,
     description=(
-        "Counter, sent, Stripe's summary and the invoice agree within the tenant's epsilon, on every line of the "
-        "month. A number that is missing fails; so does a month with counters and no lines."
+        "Counter, sent, Stripe's summary and the invoice agree within the line's epsilon, in quantity and in money, on "
+        "every line of the month, each read within a day. A number that is missing fails; so does a month with "
+        "counters and no lines."
     ),
 )
 def usage_parity_within_epsilon(context: dg.AssetCheckExecutionContext, tally: TallyResource) -> dg.AssetCheckResult:

@@ -12,7 +12,9 @@ from dagster_project.defs.partitions import months
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.months import bounds
-from tally.reconciliation import Report, ReportFiles, Summary, build_report, read_lines, summarize, write_report
+from tally.reconciliation import Summary, read_lines, summarize
+from tally.reconciliation.check import Scope, conclude
+from tally.reports import Report, ReportFiles, make_report, write_report
 
 RECONCILIATION_TOTALS = dg.AssetKey(["marts", "reconciliation_totals"])
 RECONCILIATION_LINES = dg.AssetKey(["marts", "reconciliation_lines"])
@@ -34,9 +36,11 @@ _TOTALS_COLUMNS = (
 def reconciliation_lines(
     context: dg.AssetExecutionContext, tally: TallyResource
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """The views are always current; a run looks at the lines of one month and keeps what it saw."""
+    """The views are always current; a run prices and judges the lines of one month and keeps what it saw."""
     month = bounds(context.partition_key)
     with tally.connect() as connection:
+        for tenant_id in _tenants(connection):
+            conclude(connection, tenant_id, tally.clock(connection), Scope(month))
         tenants = [read_lines(connection, tenant_id, starting_in=month) for tenant_id in _tenants(connection)]
     lines = list(chain.from_iterable(tenants))
     yield dg.MaterializeResult(asset_key=RECONCILIATION_TOTALS, metadata={"lines": dg.MetadataValue.int(len(lines))})
@@ -50,10 +54,11 @@ def reconciliation_lines(
     backfill_policy=dg.BackfillPolicy.multi_run(1),
     group_name="reconciliation",
     owners=["team:billing"],
-    kinds={"html", "csv"},
+    kinds={"html", "csv", "parquet"},
     description=(
-        "One page and one CSV per tenant and month, under TALLY_HOME/reports: every line with its numbers, verdict and "
-        "likely cause, whether or not the month agrees. Its check says whether it does."
+        "One page per tenant and month, with CSV, JSON and Parquet beside it, under TALLY_HOME/reports: every line "
+        "with its numbers, verdict and likely cause, whether or not the month agrees. Its check says whether it does. "
+        "Each is kept as a run: `tally reports`."
     ),
 )
 def report(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
@@ -62,7 +67,7 @@ def report(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.Materi
     written = []
     with tally.connect() as connection:
         for tenant_id in _tenants(connection):
-            built = build_report(connection, tenant_id, tally.clock(connection), month)
+            built = make_report(connection, tenant_id, tally.clock(connection), month)
             if built.lines:
                 written.append((built, write_report(built, folder)))
     return dg.MaterializeResult(metadata=_written(written))
@@ -88,6 +93,7 @@ def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
         "breaks": dg.MetadataValue.int(summary.breaks),
         "missing": dg.MetadataValue.int(summary.missing),
         "unmapped": dg.MetadataValue.int(summary.unmapped),
+        "notices": dg.MetadataValue.int(sum(len(notice.lines) for notice in summary.notices)),
         "deliveries": dg.MetadataValue.int(sum(metric.deliveries for metric in summary.metrics)),
         "duplicates": dg.MetadataValue.int(sum(metric.duplicates for metric in summary.metrics)),
         "late events": dg.MetadataValue.int(sum(metric.late_events for metric in summary.metrics)),
@@ -97,11 +103,12 @@ def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
 
 def _written(reports: list[tuple[Report, ReportFiles]]) -> dict[str, dg.MetadataValue]:
     rows = [
-        (report.tenant_name, report.summary.verdict, report.summary.lines, files.html, files.csv)
+        (report.tenant_name, report.run_id, report.summary.verdict, report.summary.lines, files.html, files.csv)
         for report, files in reports
     ]
     facts: dict[str, dg.MetadataValue] = {
         "reports": dg.MetadataValue.int(len(reports)),
-        "where": dg.MetadataValue.md(markdown_table(["tenant", "verdict", "lines", "page", "CSV"], rows)),
+        "breaking lines": dg.MetadataValue.int(sum(report.summary.breaks for report, _ in reports)),
+        "where": dg.MetadataValue.md(markdown_table(["tenant", "run", "verdict", "lines", "page", "CSV"], rows)),
     }
     return facts | {f"page of {report.tenant_id}": dg.MetadataValue.path(files.html) for report, files in reports}

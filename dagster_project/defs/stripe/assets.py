@@ -8,6 +8,7 @@ import psycopg
 from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
+from tally.shadow.parallel import in_shadows, shadow_accounts
 from tally.stripe_mirror import SyncSummary
 from tally.stripe_sync import sync_subscriptions
 
@@ -51,10 +52,20 @@ def stripe_periods(context: dg.AssetExecutionContext, tally: TallyResource) -> I
 
 
 def read_periods(tally: Tally, connection: psycopg.Connection) -> Iterator[SyncSummary]:
-    """Mirror every billed account, one after the other."""
+    """Mirror every billed account, one after the other, then their shadows, which are not part of what is made."""
     for tenant_id, name in billed_accounts(connection):
         with tally.stripe(name) as account:
             yield sync_subscriptions(connection, account, tenant_id, tally.clock(connection))
+    for tenant_id in sorted({tenant_id for tenant_id, _ in shadow_accounts(connection)}):
+        _mirror_shadows(tally, connection, tenant_id)
+
+
+def _mirror_shadows(tally: Tally, connection: psycopg.Connection, tenant_id: str) -> None:
+    """What keeps a shadow from being read keeps it from being pushed to as well, and the push says why."""
+    clock = tally.clock(connection)
+    in_shadows(
+        tally.settings, connection, tenant_id, lambda account: sync_subscriptions(connection, account, tenant_id, clock)
+    )
 
 
 def period_materializations(summaries: Sequence[SyncSummary]) -> list[dg.AssetMaterialization]:

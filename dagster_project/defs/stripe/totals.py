@@ -23,18 +23,24 @@ from tally.stripe_totals import TotalsResult, read_totals
     kinds={"stripe", "postgres"},
     description=(
         "What Stripe says, read back beside every counter: the meter's summary, and the quantity on the invoice or its "
-        "preview. A number that could not be read stays empty, which is never zero."
+        "preview. A number that could not be read stays empty, which is never zero. Reads are an allowance: what has "
+        "not changed and does not end soon is read once a day."
     ),
 )
 def stripe_totals(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
-    """Read the totals of the periods that start in the partition's month."""
+    """Read the totals of the periods that start in the partition's month, as far as they are due."""
     results = []
     with tally.connect() as connection:
         for tenant_id, name in billed_accounts(connection):
             with tally.stripe(name) as account:
                 clock = tally.clock(connection)
                 month = bounds(context.partition_key)
-                results.append(read_totals(connection, account, tenant_id, clock, starting_in=month))
+                allowance = tally.settings.stripe_read_allowance
+                results.append(
+                    read_totals(
+                        connection, account, tenant_id, clock, starting_in=month, only_due=True, allowance=allowance
+                    )
+                )
     return dg.MaterializeResult(metadata=_read(results))
 
 
@@ -43,6 +49,7 @@ def _read(results: list[TotalsResult]) -> dict[str, dg.MetadataValue]:
     rows = [(number.customer_ref, number.metric, number.period_start, number.what, number.reason) for number in unread]
     return {
         "counters asked for": dg.MetadataValue.int(sum(result.keys for result in results)),
+        "waiting for the read allowance": dg.MetadataValue.int(sum(result.waiting for result in results)),
         "numbers not read": dg.MetadataValue.int(len(unread)),
         "what was not read": dg.MetadataValue.md(
             markdown_table(["customer", "metric", "period from", "number", "why"], rows)

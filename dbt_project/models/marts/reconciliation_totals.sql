@@ -26,13 +26,65 @@ stripe_totals as (
 
 items as (
 
-    select distinct
+    select
         tenant_id,
         account,
         livemode,
         customer_ref,
-        metric
+        metric,
+        count(distinct stripe_customer_id) filter (where ended_at is null) as stripe_customers
     from {{ ref('stg_stripe_subscription_items') }}
+    group by 1, 2, 3, 4, 5
+
+),
+
+-- What a final invoice did not bill as counted, and what was billed, credited or written off for it since.
+settled as (
+
+    select
+        tenant_id,
+        account,
+        livemode,
+        customer_ref,
+        metric,
+        period_start,
+        sum(to_quantity - from_quantity) as quantity,
+        sum(amount_minor) as amount
+    from {{ ref('stg_closing_rests') }}
+    where state in ('done', 'rejected')
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+pending as (
+
+    select
+        tenant_id,
+        customer_ref,
+        metric,
+        period_start,
+        count(*) as adjustments,
+        sum(amount) as amount,
+        min(adjustment_id::text) as adjustment_id
+    from {{ ref('stg_adjustments') }}
+    where state = 'pending'
+    group by 1, 2, 3, 4
+
+),
+
+conflicting as (
+
+    select
+        conflict.tenant_id,
+        conflict.first_customer_ref as customer_ref,
+        conflict.first_metric as metric,
+        conflict.first_period_start as period_start,
+        count(*) as deliveries,
+        min(conflict.idempotency_key) as an_idempotency_key
+    from {{ ref('int_usage_events_conflicts') }} as conflict
+    left join {{ ref('stg_conflict_decisions') }} as decision using (tenant_id, idempotency_key, xid, seq)
+    where decision.decision is null
+    group by 1, 2, 3, 4
 
 ),
 
@@ -118,15 +170,84 @@ select
     stripe_totals.invoice_quantity,
     stripe_totals.invoice_amount,
     stripe_totals.invoice_currency,
-    coalesce(tenant.epsilon, 0) as epsilon,
+    coalesce(meter.epsilon, tenant.epsilon, 0) as epsilon,
     coalesce(mapping.active, false) as is_mapped,
     lines.livemode is not null as is_known_to_stripe,
-    same_moment.holds as is_one_moment
+    same_moment.holds as is_one_moment,
+    stripe_totals.invoice_read_at,
+    stripe_totals.invoice_absent_at,
+    stripe_totals.invoice_item_ids,
+    stripe_totals.invoice_price_ids,
+    stripe_totals.invoice_line_count,
+    stripe_totals.invoice_starts_at,
+    stripe_totals.invoice_ends_at,
+    stripe_totals.invoice_finalizes_at,
+    coalesce(items.stripe_customers, 0) as stripe_customers,
+    case
+        when period.period_end is null then stripe_totals.period_end is not null
+        else coalesce(counters.period_end = period.period_end, true)
+    end as is_billing_period,
+    -- Whatever part of our deltas a summary shows so far, it lies between these two.
+    coalesce(pushes.told_upwards, 0) as told_upwards,
+    coalesce(pushes.told_downwards, 0) as told_downwards,
+    pushes.confirmed_values,
+    coalesce(settled.quantity, 0) as settled_quantity,
+    coalesce(settled.amount, 0) as settled_amount,
+    -- What the invoice's line should show: of one that bills several segments of a period, these together.
+    case when spanned.segments > 1 then spanned.quantity else coalesce(counters.value, 0) end as billable_quantity,
+    case when spanned.segments > 1 then spanned.segments else 1 end as billed_segments,
+    priced.quantity as priced_quantity,
+    priced.amount as priced_amount,
+    priced.invoice_quantity as priced_invoice_quantity,
+    priced.expected_amount,
+    priced.rounded_parts,
+    priced.currency as priced_currency,
+    priced.price_id,
+    priced.fault as price_fault,
+    finding.code as finding_code,
+    coalesce(finding.checks, 0) as checks,
+    finding.first_seen_at,
+    tenant.lag_budget,
+    coalesce(pending.adjustments, 0) as pending_adjustments,
+    pending.amount as pending_amount,
+    pending.adjustment_id as pending_adjustment_id,
+    coalesce(conflicting.deliveries, 0) as open_conflicts,
+    conflicting.an_idempotency_key as conflicting_key
 from lines
 cross join same_moment
 left join counters using (tenant_id, customer_ref, metric, period_start)
 left join deliveries using (tenant_id, customer_ref, metric, period_start)
 left join pushes using (tenant_id, account, livemode, customer_ref, metric, period_start)
 left join stripe_totals using (tenant_id, account, livemode, customer_ref, metric, period_start)
+left join items using (tenant_id, account, livemode, customer_ref, metric)
+left join settled using (tenant_id, account, livemode, customer_ref, metric, period_start)
+left join {{ ref('stg_priced_lines') }} as priced using (tenant_id, account, livemode, customer_ref, metric, period_start)
+left join {{ ref('stg_reconciliation_findings') }} as finding
+    using (tenant_id, account, livemode, customer_ref, metric, period_start)
+left join pending using (tenant_id, customer_ref, metric, period_start)
+left join conflicting using (tenant_id, customer_ref, metric, period_start)
 left join {{ ref('stg_price_mappings') }} as mapping using (tenant_id, metric)
+left join {{ ref('stg_meters') }} as meter using (tenant_id, metric)
 left join {{ ref('stg_tenants') }} as tenant using (tenant_id)
+left join {{ ref('stg_customer_periods') }} as period
+    on lines.tenant_id = period.tenant_id
+    and lines.customer_ref = period.customer_ref
+    and lines.period_start = period.period_start
+-- Only a segment can share its line with others: for every other line this reads nothing. A minute is no difference.
+left join lateral (
+    select
+        count(*) as segments,
+        sum(coalesce(segment_counter.value, 0)) as quantity
+    from {{ ref('stg_customer_periods') }} as segment
+    left join counters as segment_counter
+        on segment.tenant_id = segment_counter.tenant_id
+        and segment.customer_ref = segment_counter.customer_ref
+        and segment.period_start = segment_counter.period_start
+        and segment_counter.metric = lines.metric
+    where period.closes_with is not null
+        and segment.tenant_id = lines.tenant_id
+        and segment.customer_ref = lines.customer_ref
+        and segment.closes_with = period.closes_with
+        and segment.period_start >= stripe_totals.invoice_starts_at - interval '1 minute'
+        and segment.period_end <= stripe_totals.invoice_ends_at + interval '1 minute'
+) as spanned on true

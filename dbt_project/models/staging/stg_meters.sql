@@ -9,5 +9,6 @@ select
     time_unit,
     divide_by,
     filter,
-    dimensions
+    dimensions,
+    epsilon
 from {{ source('tally', 'meters') }}

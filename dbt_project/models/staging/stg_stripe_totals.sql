@@ -14,5 +14,14 @@ select
     invoice_quantity,
     invoice_amount,
     invoice_currency,
-    invoice_read_at
+    invoice_read_at,
+    invoice_item_ids,
+    invoice_price_ids,
+    invoice_line_count,
+    invoice_starts_at,
+    invoice_ends_at,
+    invoice_finalizes_at,
+    invoice_absent_at
 from {{ source('tally', 'stripe_totals') }}
+-- A shadow account bills nobody: it has a report of its own, and no line of a reconciliation.
+where not tally.is_shadow(account)

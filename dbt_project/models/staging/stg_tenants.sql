@@ -2,5 +2,6 @@ select
     tenant_id,
     time_zone,
     calendar_period,
-    epsilon
+    epsilon,
+    lag_budget
 from {{ source('tally', 'tenants') }}

@@ -6,9 +6,22 @@ with told as (
         customer_ref,
         metric,
         period_start,
-        sum(value) filter (where state not in ('refused', 'missing', 'cancelled')) as quantity,
+        sum(value) filter (
+            where state not in ('refused', 'missing', 'cancelled', 'rejected', 'superseded')
+        ) as quantity,
+        max(last_error) filter (where state = 'rejected') as rejection,
         max(seq) as last_seq,
         max(state) filter (where state in ('planned', 'sending', 'unknown', 'resolving', 'disputed')) as open_state,
+        -- An absolute value whose answer is open, and which no pusher sends just now: a newer one may take its place.
+        max(intent_id::text) filter (
+            where absolute_value is not null
+            and (state in ('planned', 'unknown', 'resolving') or (state = 'sending' and lease_until <= clock_timestamp()))
+        )::uuid as replaceable,
+        coalesce(sum(value) filter (
+            where absolute_value is not null
+            and (state in ('planned', 'unknown', 'resolving') or (state = 'sending' and lease_until <= clock_timestamp()))
+        ), 0) as replaceable_value,
+        max(event_ts) as newest_ts,
         (array_agg(state order by seq desc))[1] as last_state,
         (array_agg(last_error order by seq desc))[1] as last_error
     from tally.push_intents
@@ -32,25 +45,34 @@ counters as (
         told.last_seq,
         told.open_state,
         told.last_state,
-        told.last_error,
-        coalesce(told.quantity, 0) as told_quantity,
-        counter.value - coalesce(told.quantity, 0) as delta,
+        coalesce(pause.reason, told.rejection, told.last_error) as last_error,
+        told.rejection is not null as is_rejected,
+        pause.event_name is not null as is_paused,
+        told.replaceable,
+        told.newest_ts,
+        coalesce(told.quantity - told.replaceable_value, 0) as told_quantity,
+        counter.value - coalesce(told.quantity - told.replaceable_value, 0) as delta,
         -- Strictly inside the period's whole minutes: so the summary over them sees it, whatever Stripe's end rule is.
         date_trunc('minute', counter.period_start + interval '1 minute' - interval '1 microsecond', 'UTC')
         + interval '1 second' as first_ts,
         date_trunc('minute', counter.period_end, 'UTC') - interval '1 second' as last_ts,
         counter.last_event_time
     from marts.usage_counters as counter
-    left join tally.price_mappings as mapping
+    left join tally.push_mappings as mapping
         on counter.tenant_id = mapping.tenant_id and counter.metric = mapping.metric and mapping.active
     left join told
         on counter.customer_ref = told.customer_ref
         and counter.metric = told.metric
         and counter.period_start = told.period_start
+    left join tally.mapping_pauses as pause
+        on counter.tenant_id = pause.tenant_id
+        and mapping.event_name = pause.event_name
+        and pause.account = %(account)s
+        and pause.livemode = %(livemode)s
     where
         counter.tenant_id = %(tenant_id)s
         and counter.period_end > %(now)s - interval '60 days'
-        and (mapping.account = %(account)s or mapping.metric is null)
+        and (mapping.account = %(account)s or (mapping.metric is null and not tally.is_shadow(%(account)s)))
         and counter.value is distinct from coalesce(told.quantity, 0)
 ),
 
@@ -60,6 +82,7 @@ items as (
         counters.customer_ref,
         counters.metric,
         counters.period_start,
+        bool_or(item.formula = 'last') as is_absolute,
         min(item.stripe_customer_id) as stripe_customer_id,
         count(distinct item.stripe_customer_id) as stripe_customers
     from counters
@@ -81,14 +104,28 @@ placed as (
     select
         counters.*,
         items.stripe_customer_id,
+        coalesce(items.is_absolute, false) as is_absolute,
         coalesce(items.stripe_customers, 0) as stripe_customers,
         period.customer_ref is not null as is_stripe_period,
-        tally.period_is_closed(counters.period_end, total.invoice_status, %(now)s) as is_closed,
-        date_trunc('second', least(
-            greatest(counters.last_event_time, counters.first_ts, %(now)s - interval '34 days'),
-            counters.last_ts,
-            %(now)s
-        ), 'UTC') as event_ts,
+        period.closes_with is not null as is_segment,
+        tally.period_is_closed(
+            coalesce(period.closes_with, counters.period_end), total.invoice_status, %(now)s
+        ) as is_closed,
+        date_trunc('second', case
+            when items.is_absolute
+                -- The newest moment wins, so each is later than all before; a minute at the end is left for corrections.
+                then greatest(
+                    counters.first_ts,
+                    %(now)s - interval '34 days',
+                    counters.newest_ts + interval '1 second',
+                    least(counters.last_event_time, counters.last_ts - interval '1 minute', %(now)s)
+                )
+            else least(
+                greatest(counters.last_event_time, counters.first_ts, %(now)s - interval '34 days'),
+                counters.last_ts,
+                %(now)s
+            )
+        end, 'UTC') as event_ts,
         -- Digits of the whole part, and of everything from the first digit that counts.
         length(trunc(abs(counters.delta))::text) as whole_digits,
         length(ltrim(replace(trim_scale(abs(counters.counter_value))::text, '.', ''), '0')) as counter_digits
@@ -123,8 +160,11 @@ candidates as (
         event_ts,
         last_error,
         coalesce(last_seq, 0) + 1 as seq,
+        replaceable as supersedes,
+        case when is_absolute then trim_scale(counter_value) end as absolute_value,
         -- Stripe takes 15 digits: of a longer delta the leading ones go now and the rest with the next plan.
         case
+            when is_absolute then delta
             when whole_digits > 15 then sign(delta) * 999999999999999
             else trim_scale(trunc(delta, 15 - whole_digits))
         end as value,
@@ -143,16 +183,22 @@ candidates as (
         case
             when event_name is null then 'unmapped'
             when open_state = 'disputed' then 'disputed'
-            when open_state is not null then 'in_flight'
+            when open_state is not null and not (is_absolute and replaceable is not null) then 'in_flight'
+            when is_paused then 'paused'
+            when is_rejected then 'rejected'
             when last_state = 'refused' then 'refused'
             when stripe_customers = 0 then 'no_subscription'
             when stripe_customers > 1 then 'ambiguous_customer'
             when not is_stripe_period then 'period_mismatch'
             when is_closed then 'period_closed'
+            when last_ts <= first_ts and is_segment then 'segment_too_short'
             when last_ts <= first_ts then 'period_too_short'
             when %(now)s < first_ts then 'period_not_started'
             when last_ts < %(now)s - interval '34 days' then 'period_too_old'
+            when abs(counter_value) >= 9007199254740992 then 'too_large'
             when counter_digits > 15 then 'too_precise'
+            when is_absolute and event_ts > last_ts then 'no_later_second'
+            when is_absolute and event_ts > %(now)s then 'same_second'
         end as reason
     from placed
 )

@@ -1,10 +1,10 @@
--- The next intent whose lease is free, claimed: `sending` and its attempt are committed before anything is sent.
+-- The next intents whose lease is free, claimed: `sending` and its attempt are committed before anything is sent.
 -- An attempt after an answered 5xx takes a new Idempotency-Key (Stripe replays a stored 500 for a day); the identifier
 -- stays, so it is still counted once. Every other attempt repeats the key.
--- Parameters: tenant_id, account, livemode, now, resend_from, lease.
-with next_intent as (
+-- Parameters: tenant_id, account, livemode, now, resend_from, lease, turns, fresh.
+with next_intents as (
     select intent_id
-    from tally.push_intents
+    from tally.push_intents as intent
     where
         tenant_id = %(tenant_id)s
         and account = %(account)s
@@ -12,8 +12,21 @@ with next_intent as (
         and state in ('planned', 'sending', 'unknown')
         and (lease_until is null or lease_until <= clock_timestamp())
         and (first_attempt_at is null or first_attempt_at > %(resend_from)s)
-    order by planned_at, intent_id
-    limit 1
+        and (attempts = 0 or not %(fresh)s)
+        -- Two periods of one customer and meter are two counters, and Stripe takes one call at a time for both.
+        and not exists (
+            select from tally.push_intents as other
+            where
+                other.account = intent.account
+                and other.livemode = intent.livemode
+                and other.stripe_customer_id = intent.stripe_customer_id
+                and other.event_name = intent.event_name
+                and other.state = 'sending'
+                and other.lease_until > clock_timestamp()
+        )
+    -- Periods that end first go first: of those that have just ended, everything has to arrive before their invoices are final.
+    order by period_end, planned_at, intent_id
+    limit %(turns)s
     for update skip locked
 ),
 
@@ -25,8 +38,8 @@ claimed as (
         lease_until = clock_timestamp() + %(lease)s,
         first_attempt_at = coalesce(intent.first_attempt_at, %(now)s),
         last_attempt_at = %(now)s
-    from next_intent
-    where intent.intent_id = next_intent.intent_id
+    from next_intents
+    where intent.intent_id = next_intents.intent_id
     returning intent.*
 ),
 
@@ -51,7 +64,7 @@ select
     claimed.attempts as attempt,
     claimed.customer_ref,
     claimed.metric,
-    claimed.value,
+    coalesce(claimed.absolute_value, claimed.value) as value,
     claimed.event_name,
     claimed.stripe_customer_id,
     claimed.event_ts,
@@ -60,3 +73,4 @@ select
     attempt.idempotency_key
 from claimed
 inner join attempt using (intent_id)
+order by claimed.period_end, claimed.planned_at, claimed.intent_id

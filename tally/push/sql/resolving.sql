@@ -21,7 +21,7 @@ select
             and other.customer_ref = intent.customer_ref
             and other.metric = intent.metric
             and other.period_start = intent.period_start
-            and other.state not in ('refused', 'missing', 'cancelled')
+            and other.state not in ('refused', 'missing', 'cancelled', 'rejected', 'superseded')
             and sign(other.value) <> sign(intent.value)
     ) as is_offset,
     (
@@ -34,7 +34,7 @@ select
             and told.customer_ref = intent.customer_ref
             and told.metric = intent.metric
             and told.period_start = intent.period_start
-            and told.state not in ('refused', 'missing', 'cancelled')
+            and told.state not in ('refused', 'missing', 'cancelled', 'rejected', 'superseded')
     ) as told_with,
     (
         select min(item.stripe_meter_id)

@@ -17,7 +17,7 @@ from stripe_side import StripeSide, local_stripe
 from tally.clock import FixedClock
 from tally.database import connect
 from tally.ledger import Ledger
-from tally.push import push
+from tally.push import adopt, push, resume
 from tally.reconciliation import read_lines
 from tally.stripe_sync import sync_subscriptions
 from tally.stripe_totals import read_totals
@@ -103,6 +103,10 @@ def test_a_restored_month_is_in_parity_and_goes_on(
         land(restored, "c", "4")
         land(restored, "b", "20")
         assert ledger.tick().new_events == 1
+        _, stopped = push(settings, stripe.account, "acme", FixedClock(NOW))
+        assert "restored from a backup" in str(stopped.stopped)
+        assert adopt(restored, stripe.account, "acme", FixedClock(NOW), "", dry_run=True).lines == ()
+        resume(restored, stripe.account)
         push(settings, stripe.account, "acme", FixedClock(NOW))
         assert reconciled(restored, stripe) == [("ok", Decimal("34.5"))]
         assert [test.name for test in ledger.build().failed] == []

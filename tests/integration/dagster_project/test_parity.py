@@ -1,7 +1,7 @@
 """The parity suite against hand-made lines: equal passes, each kind of break fails, and so does what is missing."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -17,7 +17,8 @@ EQUAL = {
     "tenant_id": "acme", "account": "self", "livemode": False, "customer_ref": "globex", "metric": "api_calls",
     "period_start": START, "period_end": datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC), "event_count": 10,
     "local_quantity": 1000, "sent_quantity": 1000, "stripe_quantity": 1000, "invoice_quantity": 1000, "drift": 0,
-    "epsilon": "0.005", "verdict": "ok",
+    "epsilon": "0.005", "verdict": "ok", "money_verdict": "ok", "local_amount": 5000, "invoice_amount": 5000,
+    "amount_drift": 0, "summary_read_at": datetime.now(UTC), "invoice_read_at": datetime.now(UTC),
 }  # fmt: skip
 
 
@@ -80,6 +81,28 @@ def test_a_missing_number_breaks_and_is_no_zero(lines: Lines, total: str) -> Non
     zeros = dict.fromkeys(("local_quantity", "sent_quantity", "stripe_quantity", "invoice_quantity"), 0)
     lines.add(**zeros | {total: None})
     assert broken(lines.judge()) == {"parity_within_epsilon", "lines_to_be_complete"}
+
+
+def test_a_price_difference_breaks_even_with_equal_quantities(lines: Lines) -> None:
+    lines.add(local_amount=5001, amount_drift=1)  # rounded in other parts
+    lines.add(customer_ref="initech", local_amount=5026, amount_drift=26, rounded_parts=1)
+    assert broken(lines.judge()) == {"amounts_to_agree"}
+
+
+def test_an_amount_that_nobody_worked_out_is_no_amount_of_zero(lines: Lines) -> None:
+    lines.add(local_amount=None, invoice_amount=0, amount_drift=None)
+    assert broken(lines.judge()) == {"amounts_to_agree", "lines_to_be_complete"}
+
+
+def test_an_old_reading_breaks_unless_the_invoice_is_final(lines: Lines) -> None:
+    old = {"summary_read_at": datetime.now(UTC) - timedelta(hours=27)}
+    lines.add(**old, is_final=True)
+    assert lines.judge().passed
+    lines.add(customer_ref="initech", **old, is_final=False)
+    lines.add(customer_ref="umbrella", invoice_read_at=None)
+    result = lines.judge()
+    assert broken(result) == {"lines_to_be_fresh"}
+    assert len(result.breaking_lines) == 2
 
 
 @pytest.mark.parametrize("verdict", ["break", "missing", "new word", None])

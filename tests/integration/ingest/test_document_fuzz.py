@@ -36,6 +36,7 @@ OPERATIONS = [
     ("DELETE", "/v1/keys/{key_id}"),
     ("POST", "/v1/keys/{key_id}/rotate"),
     ("POST", "/v1/replay"),
+    ("POST", "/webhooks/stripe/{account}"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 ]

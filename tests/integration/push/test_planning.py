@@ -1,5 +1,6 @@
 """What is planned, and for everything that is not, why."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,6 @@ from push_billing import END, NOW, START, TENANT, Billing, set_counter
 from tally.push import plan, preview
 from tally.push.identifiers import identifier
 from tally.push.planning import REASONS
-from tally.stripe_account import StripeAccount
 
 
 def reasons(billing: Billing) -> list[str]:
@@ -185,8 +185,8 @@ def test_another_mode_and_another_account_have_rows_of_their_own(
 ) -> None:
     billing.count("globex", "api_calls", "1")
     account = billing.account
-    live = StripeAccount(account.client, True, "self", 2, account.pushes, account.reads, account.http)
-    other = StripeAccount(account.client, False, "acct_1", 2, account.pushes, account.reads, account.http)
+    live = replace(account, livemode=True)
+    other = replace(account, account="acct_1")
     assert [held.reason for held in plan(ledger_connection, live, TENANT, billing.clock).held] == ["no_subscription"]
     nothing = plan(ledger_connection, other, TENANT, billing.clock)
     assert (nothing.planned, nothing.held) == ([], [])

@@ -108,7 +108,10 @@ def test_meters_that_deltas_cannot_go_to_are_listed_with_the_reason(
     summary = sync(ledger_connection, stripe_side)
     assert summary.items == 0
     assert unmapped(ledger_connection) == {
-        stripe_side.meters["api_calls"]: "meter api_calls aggregates by count: deltas need one that sums",
+        stripe_side.meters["api_calls"]: (
+            "meter api_calls counts events, whatever their value: a difference of 1,000 would bill 1; it takes a meter"
+            " of formula sum, or last"
+        ),
         stripe_side.meters["somebody_elses"]: (
             "no active price mapping names meter somebody_elses: something else bills by it"
         ),

@@ -51,7 +51,7 @@ def test_findings_are_grouped_by_cause_breaks_first_and_the_worst_line_first() -
     lines = [unread(), broken("0.01"), UNMAPPED, line(), broken("0.5", customer_ref="initech")]
     findings = summarize(lines).findings
     assert [(finding.code, finding.verdict, len(finding.lines)) for finding in findings] == [
-        ("foreign writer or double count", "break", 2),
+        ("foreign writer", "break", 2),
         ("summary not read", "missing", 1),
         ("unmapped", "unmapped", 1),
     ]

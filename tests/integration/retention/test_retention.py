@@ -20,6 +20,7 @@ from tally.errors import LedgerError
 from tally.ledger import Ledger
 from tally.push import push
 from tally.reconciliation import read_lines
+from tally.reconciliation.check import Scope, check
 from tally.retention import (
     Day,
     RetentionRefused,
@@ -34,7 +35,6 @@ from tally.retention import (
     reattach,
 )
 from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
 
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)
 BILLED = datetime(2024, 4, 6, 12, tzinfo=UTC)
@@ -104,7 +104,7 @@ def bill(connection: psycopg.Connection[Any], url: str, ledger: Ledger, stripe: 
     push(stripe.settings(url, home), stripe.account, "acme", in_march)
     stripe.until_applied()
     stripe.advance(clock, BILLED)
-    read_totals(connection, stripe.account, "acme", FixedClock(BILLED))
+    check(connection, [stripe.account], "acme", FixedClock(BILLED), Scope())
     [line] = [line for line in read_lines(connection, "acme") if line.period_start == START]
     assert (line.verdict, line.invoice_status, line.invoice_quantity) == ("ok", "open", Decimal(30)), line
 

@@ -229,7 +229,12 @@ def test_a_fault_turns_its_own_tests_red(ledger_url: str, dbt_folder: Path, faul
 
 def test_every_integrity_test_has_a_fault_that_turns_it_red(ledger_url: str, dbt_folder: Path) -> None:
     """Those that other modules plant faults for are named here."""
-    elsewhere = {"assert_every_verdict_has_its_cause", "assert_every_event_is_metered", "assert_no_conflict_waits"}
+    elsewhere = {
+        "assert_every_verdict_has_its_cause",
+        "assert_every_event_is_metered",
+        "assert_no_conflict_waits",
+        "assert_invoice_lines_are_their_events",
+    }
     planted = {finding for _, findings in FAULTS.values() for finding in findings}
     known = {test.name for test in Ledger(ledger_url, dbt_folder).test("test_type:singular")}
     assert known - elsewhere == planted

@@ -67,6 +67,9 @@ def test_reconciliation_goes_by_months_and_the_push_does_not(assets: list[dg.Ass
         "tally.stripe_totals",
         "marts.reconciliation_totals",
         "marts.reconciliation_lines",
+        "marts.event_invoice_lines",
+        "marts.invoice_line_events",
+        "tally.invoice_line_proofs",
         "reports.reconciliation_report",
     }
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from price_samples import oracle, per_unit, prices, quantities, tiered, unhurried
 
-from tally.pricing import Package, Price, currency_of, price_line, price_lines, price_lines_by, stripe_amounts
+from tally.pricing import Package, Price, currency_of, price_line, stripe_amounts
+from tally.pricing.columns import price_lines, price_lines_by
 from tally.pricing.errors import AmountTooLarge, QuantityInvalid, UnknownModel
 
 STRIPE_DECIMAL = pl.Decimal(38, 12)

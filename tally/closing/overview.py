@@ -1,0 +1,80 @@
+"""Closing at a glance, from what is stored; calls nobody."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from tally.clock import Clock
+from tally.closing.drafts import BilledDraft, drafts
+from tally.closing.hold import Hold, holds
+from tally.closing.moved import Waiting, moved_counters
+from tally.closing.rest import OPEN, Rest, list_rests
+
+# An item that no invoice has taken up for that long waits for one that may not come.
+STRANDED_AFTER = timedelta(days=62)
+
+_ACCOUNTS = """
+select distinct account, livemode from tally.stripe_subscription_items
+where tenant_id = %s and not tally.is_shadow(account)
+order by account, livemode
+"""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Drafts and what is unsettled on them, open holds, rests that are not done, and counters that have to wait."""
+
+    drafts: tuple[BilledDraft, ...]
+    holds: tuple[Hold, ...]
+    rests: tuple[Rest, ...]
+    waiting: tuple[Waiting, ...]
+    stranded: tuple[Rest, ...]
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What needs a person, in words."""
+        found = []
+        if self.holds:
+            found.append(f"{len(self.holds)} drafts are held back: `tally close list` says why")
+        proposed = sum(rest.state == "proposed" for rest in self.rests)
+        if proposed:
+            found.append(f"{proposed} rests of closed counters wait for a decision: `tally close list`")
+        refused = sum(rest.state == "refused" for rest in self.rests)
+        if refused:
+            found.append(f"{refused} rests were refused by Stripe: `tally close list` says why")
+        waiting = [each for each in self.waiting if each.needs_a_person]
+        if waiting:
+            found.append(f"{len(waiting)} closed counters are not billed as counted: {waiting[0].detail}")
+        if self.stranded:
+            found.append(
+                f"{len(self.stranded)} invoice items wait for an invoice that does not come: `tally close list`"
+            )
+        return tuple(found)
+
+
+def overview(connection: psycopg.Connection[Any], tenant_id: str, clock: Clock, *, all_rests: bool = False) -> Overview:
+    """The tenant's closing as it stands; with `all_rests` those that are over too."""
+    now = clock.now()
+    # Before the first tick there are no counters, and nothing of Stripe's was read beside them.
+    is_built = connection.execute("select to_regclass('marts.reconciliation_lines') is not null").fetchone() == (True,)
+    accounts = connection.execute(_ACCOUNTS, (tenant_id,)).fetchall() if is_built else []
+    found_drafts: list[BilledDraft] = []
+    waiting: list[Waiting] = []
+    for account, livemode in accounts:
+        found_drafts += drafts(connection, tenant_id, account, livemode, now)
+        waiting += moved_counters(connection, tenant_id, account, livemode, clock)[1]
+    rests = list_rests(connection, tenant_id)
+    return Overview(
+        tuple(found_drafts),
+        tuple(holds(connection, tenant_id, is_open=True)),
+        tuple(rest for rest in rests if all_rests or rest.state in OPEN),
+        tuple(waiting),
+        tuple(rest for rest in rests if _is_stranded(rest, now)),
+    )
+
+
+def _is_stranded(rest: Rest, now: datetime) -> bool:
+    waits = rest.kind == "invoice_item" and rest.state == "done" and rest.billed_on is None
+    return waits and rest.done_at is not None and rest.done_at < now - STRANDED_AFTER

@@ -1,0 +1,37 @@
+-- A rest stands for the counted events that landed since Stripe was last told, and that no other rest of the counter has.
+-- Parameters: tenant_id, account, livemode, customer_ref, metric, period_start, rest_id.
+insert into tally.closing_rest_events (tenant_id, idempotency_key, rest_id)
+select event.tenant_id, event.idempotency_key, %(rest_id)s
+from ledger.int_usage_events_deduplicated as event
+where
+    event.tenant_id = %(tenant_id)s
+    and event.customer_ref = %(customer_ref)s
+    and event.metric = %(metric)s
+    and event.period_start = %(period_start)s
+    and event.outcome = 'counted'
+    and event.landed_at >= coalesce(
+        (
+            select max(intent.planned_at)
+            from tally.push_intents as intent
+            where
+                intent.tenant_id = %(tenant_id)s
+                and intent.account = %(account)s
+                and intent.livemode = %(livemode)s
+                and intent.customer_ref = %(customer_ref)s
+                and intent.metric = %(metric)s
+                and intent.period_start = %(period_start)s
+                and intent.state = 'confirmed'
+        ),
+        '-infinity'
+    )
+    and not exists (
+        select from tally.closing_rest_events as link
+        inner join tally.closing_rests as other using (rest_id)
+        where
+            link.tenant_id = event.tenant_id
+            and link.idempotency_key = event.idempotency_key
+            and other.account = %(account)s
+            and other.livemode = %(livemode)s
+            and other.state <> 'withdrawn'
+    )
+on conflict do nothing
