@@ -20,7 +20,7 @@ from tally.errors import TallyError
 
 
 def main() -> int:
-    """Exit code 0 when every cell equals the truth, 1 when one is off or a stage failed."""
+    """Exit code 0 when every cell equals the truth and every line is proven, 1 when one is off or a stage failed."""
     parser = argparse.ArgumentParser(prog="tally demo", description=__doc__)
     parser.add_argument("--serve", action="store_true", help="leave everything running at the end; Ctrl-C stops it")
     arguments = parser.parse_args()
@@ -49,11 +49,12 @@ def _demo(console: Console, serve: bool) -> int:
         f"  5 % of them repeated, some reordered, some late, all by seed {SEED}"
     )
     # The stage sets the environment that Dagster's definitions read when they are imported.
+    from demo.airports import airports
     from demo.stage import staged
 
-    with staged(console) as stage:
+    with staged(airports(), console) as stage:
         from dagster_project.materialize import Materializer
-        from demo import closing, run
+        from demo import closing, proofs, run
 
         with Materializer() as dagster:
             console.print("  Dagster is loaded; its runs and events are kept in the same Postgres")
@@ -61,17 +62,18 @@ def _demo(console: Console, serve: bool) -> int:
         comparison = compare(run.reconciled_rows(stage), truth(flights, plan))
         for period in PERIODS:
             console.print()
-            console.print(period_table(comparison, period, stage.carriers))
+            console.print(period_table(comparison, period, stage.setting.customers))
         if comparison.wrong:
-            console.print(wrong_cells_table(comparison, stage.carriers))
+            console.print(wrong_cells_table(comparison, stage.setting.customers))
         console.print()
         twice = run.applied_other_than_once(stage)
         console.print(closing_line(comparison))
+        all_proven = proofs.print_proven(console, stage)
         closing.print_story(console, stage, story, twice, time.perf_counter() - started)
         if serve:
             with suppress(KeyboardInterrupt):
                 closing.serve(console, stage)
-    return 0 if comparison.is_equal and twice == 0 else 1
+    return 0 if comparison.is_equal and twice == 0 and all_proven else 1
 
 
 if __name__ == "__main__":

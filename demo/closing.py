@@ -5,7 +5,7 @@ import os
 from rich.console import Console
 
 from demo.run import Story
-from demo.stage import TENANT, Stage
+from demo.stage import Side, Stage
 from tally.cli.stack import print_addresses
 from tally.services import Service
 from tally.stack import dagster_command
@@ -16,9 +16,11 @@ from tally.push_intents where tenant_id = %s
 """
 
 
-def print_story(console: Console, stage: Stage, story: Story, applied_other_than_once: int, seconds: float) -> None:
+def print_story(
+    console: Console, stage: Stage[Side], story: Story, applied_other_than_once: int, seconds: float
+) -> None:
     """A few lines of figures, each of them read back from where it was recorded."""
-    intents, confirmed, calls = stage.connection.execute(_PUSHED, (TENANT,)).fetchone() or (0, 0, 0)
+    intents, confirmed, calls = stage.connection.execute(_PUSHED, (stage.tenant,)).fetchone() or (0, 0, 0)
     console.print(
         f"  {story.posted:,} deliveries in {story.requests:,} requests, {story.ticks} ticks; {intents:,} deltas in "
         f"{calls:,} calls to Stripe,\n  {confirmed:,} confirmed, {applied_other_than_once} applied other than once"
@@ -31,7 +33,7 @@ def print_story(console: Console, stage: Stage, story: Story, applied_other_than
     console.print("  look around: `make demo SERVE=1`, or `tally up --demo` for this run in the Dagster UI")
 
 
-def serve(console: Console, stage: Stage) -> None:
+def serve(console: Console, stage: Stage[Side]) -> None:
     """Start Dagster's webserver and daemon beside the door and the local Stripe, until Ctrl-C."""
     settings = stage.settings
     console.print("starting the Dagster UI, about 20 seconds ...")

@@ -1,6 +1,7 @@
 """The two months, step by step, as production would go through them: land, tick, push, close, reconcile."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from dagster_project.materialize import JobResult, Materializer
 from demo.billing_periods import PERIODS, BillingPeriod
 from demo.comparison import ReconciledRow
 from demo.post import post
-from demo.stage import TENANT, Stage
+from demo.stage import Side, Stage
 from demo.steps import Step
 from demo.stripe_side import advance
 from tally.errors import TallyError
@@ -58,8 +59,14 @@ class Story:
         self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - since
 
 
-def play(stage: Stage, dagster: Materializer, steps: list[Step], console: Console) -> Story:
-    """Go through all steps.
+def play(
+    stage: Stage[Side],
+    dagster: Materializer,
+    steps: list[Step],
+    console: Console,
+    happenings: Mapping[datetime, Callable[[Console], None]] | None = None,
+) -> Story:
+    """Go through all steps. What `happenings` has for the moment at which a step ends is done then.
 
     Raises:
         DemoFailed: a Dagster run failed, or a check said that something is wrong.
@@ -78,6 +85,8 @@ def play(stage: Stage, dagster: Materializer, steps: list[Step], console: Consol
             _tick(stage, dagster, step.clock, story)
             if step.milestone is not None and step.period is not None:
                 _reach(stage, dagster, step.milestone, step.period, story, progress.console)
+            if happenings and step.ends_at in happenings:
+                _happen(stage, dagster, step.ends_at, happenings[step.ends_at], progress.console)
         progress.update(bar, description="the ledger proves itself (dbt tests)")
         started = time.perf_counter()
         tests = _green(dagster.run("verify_ledger"))
@@ -88,20 +97,20 @@ def play(stage: Stage, dagster: Materializer, steps: list[Step], console: Consol
     return story
 
 
-def reconciled_rows(stage: Stage) -> list[ReconciledRow]:
+def reconciled_rows(stage: Stage[Side]) -> list[ReconciledRow]:
     """The reconciliation lines of the two months."""
     with stage.connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LINES, (TENANT, [period.start for period in PERIODS])).fetchall()
+        rows = cursor.execute(_LINES, (stage.tenant, [period.start for period in PERIODS])).fetchall()
     return [ReconciledRow.of(row) for row in rows]
 
 
-def applied_other_than_once(stage: Stage) -> int:
+def applied_other_than_once(stage: Stage[Side]) -> int:
     """Of the meter events that Stripe accepted, how many it did not apply exactly once: asked of its own ledger."""
     answer = httpx.get(f"{stage.settings.stripe_api_base}/_sandbox/oracle/meter_events", timeout=30).raise_for_status()
     return sum(1 for event in answer.json()["data"] if event["applied_count"] != 1)
 
 
-def _land(stage: Stage, step: Step, story: Story, on_progress: object) -> None:
+def _land(stage: Stage[Side], step: Step, story: Story, on_progress: object) -> None:
     started = time.perf_counter()
     stage.clock.set(step.clock)
     posted = post(stage.door_url, stage.api_key, step.deliveries, on_progress)  # type: ignore[arg-type]
@@ -110,7 +119,7 @@ def _land(stage: Stage, step: Step, story: Story, on_progress: object) -> None:
     story.spent("posting", started)
 
 
-def _tick(stage: Stage, dagster: Materializer, now: datetime, story: Story) -> None:
+def _tick(stage: Stage[Side], dagster: Materializer, now: datetime, story: Story) -> None:
     started = time.perf_counter()
     advance(stage.stripe_client, stage.stripe_side.clock_id, now.replace(microsecond=0))
     _green(dagster.run("tick"))
@@ -119,7 +128,7 @@ def _tick(stage: Stage, dagster: Materializer, now: datetime, story: Story) -> N
 
 
 def _reach(
-    stage: Stage, dagster: Materializer, milestone: str, period: BillingPeriod, story: Story, console: Console
+    stage: Stage[Side], dagster: Materializer, milestone: str, period: BillingPeriod, story: Story, console: Console
 ) -> None:
     started = time.perf_counter()
     if milestone == "period_ends":
@@ -142,14 +151,23 @@ def _reach(
     )
 
 
-def _move_both_clocks(stage: Stage, to: datetime) -> None:
+def _happen(
+    stage: Stage[Side], dagster: Materializer, at: datetime, what: Callable[[Console], None], console: Console
+) -> None:
+    _await_applied(stage)
+    _move_both_clocks(stage, at)
+    what(console)
+    _green(dagster.run("sync"))
+
+
+def _move_both_clocks(stage: Stage[Side], to: datetime) -> None:
     stage.clock.set(to)
     advance(stage.stripe_client, stage.stripe_side.clock_id, to)
 
 
-def _await_applied(stage: Stage) -> None:
+def _await_applied(stage: Stage[Side]) -> None:
     """Stripe takes an event at once and applies it a little later, in order: wait for the newest one to show."""
-    row = stage.connection.execute(_LAST_CONFIRMED, (TENANT,)).fetchone()
+    row = stage.connection.execute(_LAST_CONFIRMED, (stage.tenant,)).fetchone()
     if row is None:
         raise DemoFailed("nothing was pushed to Stripe")
     told, meter_id, customer_id, start, end = row

@@ -3,10 +3,12 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,9 +16,6 @@ import psycopg
 import stripe
 from rich.console import Console
 
-from demo.billing_periods import ENDS_AT, FINALIZATION_GRACE, STARTS_AT
-from demo.dataset import read_airlines
-from demo.stripe_side import StripeSide, create_stripe_side
 from tally import api_keys, configuration, configuration_apply, dagster_home, migrations
 from tally.clock import SimulatedClock
 from tally.database import connect
@@ -26,32 +25,58 @@ from tally.settings import Settings, load_settings
 from tally.stack import door_service, sandbox_service
 from tally.stripe_account import open_account
 
-CONFIGURATION = Path(__file__).with_name("tally.yaml")
-TENANT = "newark"
+
+class OnTestClock(Protocol):
+    """What was created in Stripe; all its customers live on one test clock."""
+
+    @property
+    def clock_id(self) -> str: ...
+
+
+Side = TypeVar("Side", bound=OnTestClock)
 
 
 @dataclass(frozen=True)
-class Stage:
+class Setting(Generic[Side]):
+    """What one demo has and another has not. `grace` is Stripe's, from a period's end to the final invoice."""
+
+    tenant: str
+    configuration: Path
+    starts_at: datetime
+    ends_at: datetime
+    grace: timedelta
+    key_name: str
+    customers: Mapping[str, str]
+    create_side: Callable[[stripe.StripeClient], Side]
+    in_stripe: str
+
+
+@dataclass(frozen=True)
+class Stage(Generic[Side]):
     """Everything the run needs. `connection` is in autocommit."""
 
+    setting: Setting[Side]
     settings: Settings
     connection: psycopg.Connection
     clock: SimulatedClock
     door_url: str
     api_key: str
     stripe_client: stripe.StripeClient
-    stripe_side: StripeSide
-    carriers: dict[str, str]
+    stripe_side: Side
     stack: Stack
+
+    @property
+    def tenant(self) -> str:
+        return self.setting.tenant
 
 
 @contextmanager
-def staged(console: Console) -> Iterator[Stage]:
+def staged(setting: Setting[Side], console: Console) -> Iterator[Stage[Side]]:
     """Build the stage from nothing, whatever an earlier or interrupted run left; its processes end with the block."""
     settings = _settings_of_the_demo()
-    with connect(_fresh_database(settings, console), autocommit=True) as connection:
+    with connect(_fresh_database(settings, setting, console), autocommit=True) as connection:
         clock = SimulatedClock(connection)
-        clock.set(STARTS_AT)
+        clock.set(setting.starts_at)
         os.environ.update(dagster_home.prepare(settings, str(connection_url(settings))))
         with Stack(settings.home / "logs", {}) as stack:
             state = settings.home / "stripe_sandbox.sqlite"
@@ -59,11 +84,11 @@ def staged(console: Console) -> Iterator[Stage]:
             console.print(
                 f"  the door listens on {_door_url(settings)}, the local Stripe on {settings.stripe_api_base}"
             )
-            carriers = read_airlines()
-            client, side = _stripe_side(settings, carriers)
-            console.print(f"  Stripe has 4 meters and {len(side.customers)} subscribed carriers on a test clock")
-            api_key = _configured(connection)
-            yield Stage(settings, connection, clock, _door_url(settings), api_key, client, side, carriers, stack)
+            client = _billing_client(settings, setting.grace)
+            side = setting.create_side(client)
+            console.print(f"  Stripe has {setting.in_stripe} on a test clock")
+            api_key = _configured(connection, setting)
+            yield Stage(setting, settings, connection, clock, _door_url(settings), api_key, client, side, stack)
 
 
 def connection_url(settings: Settings) -> str:
@@ -85,29 +110,28 @@ def _settings_of_the_demo() -> Settings:
     return load_settings()
 
 
-def _fresh_database(settings: Settings, console: Console) -> str:
+def _fresh_database(settings: Settings, setting: Setting[Side], console: Console) -> str:
     url = connection_url(settings)
     with connect(url, autocommit=True) as connection:
         applied = migrations.migrate(connection)
-        connection.execute("select tally.ensure_partitions(%s, %s)", (STARTS_AT.date(), ENDS_AT.date()))
+        connection.execute("select tally.ensure_partitions(%s, %s)", (setting.starts_at.date(), setting.ends_at.date()))
         (version,) = connection.execute("show server_version").fetchone() or ("?",)
     name = urlsplit(url).path.lstrip("/")
     console.print(f"  Postgres {version}, database {name} made anew, {len(applied)} migrations applied")
     return url
 
 
-def _configured(connection: psycopg.Connection) -> str:
-    configuration_apply.apply(connection, configuration.load_configuration(CONFIGURATION))
-    return api_keys.create_key(connection, TENANT, "the airports' departure control", scopes=("events:write",))
+def _configured(connection: psycopg.Connection, setting: Setting[Side]) -> str:
+    configuration_apply.apply(connection, configuration.load_configuration(setting.configuration))
+    return api_keys.create_key(connection, setting.tenant, setting.key_name, scopes=("events:write",))
 
 
-def _stripe_side(settings: Settings, carriers: dict[str, str]) -> tuple[stripe.StripeClient, StripeSide]:
-    grace_hours = int(FINALIZATION_GRACE.total_seconds() // 3600)
+def _billing_client(settings: Settings, grace: timedelta) -> stripe.StripeClient:
+    hours = int(grace.total_seconds() // 3600)
     httpx.post(
-        f"{settings.stripe_api_base}/_sandbox/settings", json={"finalization_grace_hours": grace_hours}
+        f"{settings.stripe_api_base}/_sandbox/settings", json={"finalization_grace_hours": hours}
     ).raise_for_status()
-    client = open_account(settings).client
-    return client, create_stripe_side(client, carriers)
+    return open_account(settings).client
 
 
 def _door_url(settings: Settings) -> str:

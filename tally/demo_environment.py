@@ -28,7 +28,7 @@ def demo_environment(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": demo_url(database_url(settings)),
         "TALLY_HOME": str(demo_home(settings)),
         "TALLY_CLOCK": "simulated",
-        "TALLY_MONTHS": "2013-01..2013-02",
+        "TALLY_MONTHS": "2013-01..2013-03",
         "STRIPE_API_KEY": TEST_KEY,
         "STRIPE_API_BASE": f"http://127.0.0.1:{settings.sandbox_port}",
     }
