@@ -37,13 +37,15 @@ def take_over(stored: list[KnownPeriod], current: Period, projected: Iterable[Pe
     """Bring `stored` (changed in place) in line with Stripe's `current` period and what follows from its anchor.
 
     Stripe's word replaces projections that overlap it. A new projection replaces older ones only ahead of `current`:
-    events may already be dated by those behind it.
+    events may already be dated by those behind it. A period that Stripe now lets end earlier was cut short, by a
+    subscription that ended; what was dated with its old end waits for a replay.
 
     Raises:
         PeriodConflict: `current` contradicts what Stripe said before; nothing was changed.
     """
     changes = PeriodChanges()
-    if contradicted := [known for known in _overlapping(stored, current) if known.is_stripes]:
+    contradicted = [known for known in _overlapping(stored, current) if known.is_stripes]
+    if contradicted and not all(_is_cut_short(known.period, current) for known in contradicted):
         raise PeriodConflict(current, contradicted[0].period)
     same = KnownPeriod(current, is_stripes=False)
     if same in stored:
@@ -59,6 +61,10 @@ def take_over(stored: list[KnownPeriod], current: Period, projected: Iterable[Pe
         if not in_the_way or (is_ahead and not any(known.is_stripes for known in in_the_way)):
             _replace(stored, KnownPeriod(period, is_stripes=False), changes)
     return changes
+
+
+def _is_cut_short(period: Period, now: Period) -> bool:
+    return period.start == now.start and period.end > now.end
 
 
 def _overlapping(stored: list[KnownPeriod], period: Period) -> list[KnownPeriod]:

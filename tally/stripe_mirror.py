@@ -134,10 +134,19 @@ def drop_items(connection: psycopg.Connection[Any], key: MirrorKey, item_ids: It
 def write_periods(
     connection: psycopg.Connection[Any], key: MirrorKey, items: list[MeteredItem], summary: SyncSummary
 ) -> list[MeteredItem]:
-    """Store each customer's periods; returns the items whose period fits, and lists the others as unmapped."""
-    stored = stored_periods(connection, key.tenant_id, {item.customer_ref for item in items})
+    """Store each customer's periods; returns the items whose period fits, and lists the others as unmapped.
+
+    A subscription that ended cuts its period short, unless another one of the customer's goes on in it.
+    """
+    customers = {item.customer_ref for item in items}
+    stored = stored_periods(connection, key.tenant_id, customers)
+    going_on = {(item.customer_ref, item.current.start) for item in items if item.ended_at is None}
+    going_on |= _going_on(connection, key, customers, items)
     kept = []
     for item in sorted(items, key=lambda item: (item.customer_ref, item.started_at, item.item_id)):
+        if item.ended_at is not None and (item.customer_ref, item.current.start) in going_on:
+            kept.append(item)
+            continue
         ends_at = item.ended_at or item.ends_at
         computed = periods_of(item.current, item.repeats, item.started_at, PERIODS_AHEAD)
         projected = [period for period in computed if ends_at is None or period.start < ends_at]
@@ -152,6 +161,19 @@ def write_periods(
         summary.periods_replaced += len(changes.deleted)
         kept.append(item)
     return kept
+
+
+def _going_on(
+    connection: psycopg.Connection[Any], key: MirrorKey, customers: set[str], items: list[MeteredItem]
+) -> set[tuple[str, datetime]]:
+    """Of subscriptions that are not among `items`: (customer_ref, start of the current period)."""
+    rows = connection.execute(
+        "select distinct customer_ref, current_period_start from tally.stripe_subscription_items"
+        " where tenant_id = %(tenant_id)s and account = %(account)s and livemode = %(livemode)s and ended_at is null"
+        " and customer_ref = any(%(customers)s) and not subscription_id = any(%(subscriptions)s)",
+        key.parameters(customers=sorted(customers), subscriptions=sorted({item.subscription_id for item in items})),
+    ).fetchall()
+    return {(customer_ref, start) for customer_ref, start in rows}
 
 
 def write_unmapped(

@@ -60,3 +60,11 @@ def test_stripe_contradicting_itself_is_a_conflict_and_changes_nothing() -> None
     with pytest.raises(PeriodConflict, match="2024-03-01T00:00:00Z to 2024-04-01T00:00:00Z"):
         take_over(stored, month(3, 4, day=15), [month(5)])
     assert stored == [stripes(month(3)), projected(month(4))]
+
+
+def test_a_period_that_its_subscriptions_end_cut_short_ends_there() -> None:
+    stored = [stripes(month(3)), projected(month(4))]
+    cut = Period(month(3).start, month(3).start + (month(3).end - month(3).start) / 2)
+    changes = take_over(stored, cut, [])
+    assert (changes.deleted, changes.inserted) == ([month(3)], [stripes(cut)])
+    assert stored == [projected(month(4)), stripes(cut)]

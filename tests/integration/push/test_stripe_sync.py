@@ -176,6 +176,25 @@ def test_a_period_that_contradicts_stripes_earlier_word_is_reported_and_not_push
     ]
 
 
+def test_a_subscription_cancelled_at_once_cuts_its_period_unless_another_goes_on(
+    ledger_connection: Connection, stripe_side: StripeSide, test_clock: str
+) -> None:
+    alone, two = (stripe_side.customer(name, test_clock) for name in ("globex", "initech"))
+    first = stripe_side.subscribe(alone, "api_calls")
+    second, _ = stripe_side.subscribe(two, "api_calls"), stripe_side.subscribe(two, "peak_load")
+    sync(ledger_connection, stripe_side)
+    middle = START + timedelta(days=10)
+    stripe_side.advance(test_clock, middle)
+    for cancelled in (first, second):
+        stripe_side.client.v1.subscriptions.cancel(cancelled.id)
+    for _ in range(2):
+        assert sync(ledger_connection, stripe_side).unmapped == []
+        assert periods(ledger_connection, "globex")[0] == (START, middle, "stripe")
+        assert periods(ledger_connection, "initech")[0] == (START, END, "stripe")
+    ended = "select ended_at from tally.stripe_subscription_items where customer_ref = 'globex'"
+    assert ledger_connection.execute(ended).fetchall() == [(middle,)]
+
+
 def test_items_that_stripe_no_longer_lists_are_ended(
     ledger_connection: Connection, stripe_side: StripeSide, test_clock: str
 ) -> None:
