@@ -63,6 +63,11 @@ class Line:
     severity: str | None = None
 
     @property
+    def billed_amount(self) -> Decimal | None:
+        """What the customer owes for the line, in minor units. None: its invoice was not read, or is void."""
+        return None if self.invoice_status == "void" else self.invoice_amount
+
+    @property
     def cause_code(self) -> str | None:
         """The part of the cause that programs may rely on."""
         return self.cause.split(":", 1)[0] if self.cause is not None else None

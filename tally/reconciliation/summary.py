@@ -166,6 +166,6 @@ def _each_invoice_line_once(lines: Iterable[Line]) -> Iterator[Line]:
 def _amounts(lines: Iterable[Line]) -> tuple[tuple[str, Decimal], ...]:
     amounts: dict[str, Decimal] = defaultdict(Decimal)
     for line in _each_invoice_line_once(lines):
-        if line.invoice_amount is not None and line.invoice_currency is not None:
-            amounts[line.invoice_currency] += line.invoice_amount
+        if line.billed_amount is not None and line.invoice_currency is not None:
+            amounts[line.invoice_currency] += line.billed_amount
     return tuple(sorted(amounts.items()))

@@ -29,7 +29,7 @@ def money_of(lines: Iterable[Line]) -> list[Money]:
     """Billed amounts by currency. An invoice line that bills several segments of a period counts once."""
     billed: dict[tuple[str, Any], list[Line]] = defaultdict(list)
     for number, line in enumerate(lines):
-        if line.invoice_currency is not None and line.invoice_amount is not None:
+        if line.invoice_currency is not None and line.billed_amount is not None:
             shared = (line.billed_segments or 1) > 1
             key = (line.account, line.livemode, line.invoice_line_id) if shared else number
             billed[line.invoice_currency, key].append(line)
@@ -42,7 +42,7 @@ def money_of(lines: Iterable[Line]) -> list[Money]:
 def _money(currency: str, groups: list[list[Line]]) -> Money:
     billed, proven = Decimal(0), Decimal(0)
     for group in groups:
-        amount = group[0].invoice_amount or Decimal(0)
+        amount = group[0].billed_amount or Decimal(0)
         billed += amount
         proven += amount if all(line.verdict == "ok" for line in group) else 0
     counted = [group[0].local_amount for group in groups]

@@ -6,6 +6,7 @@ import pytest
 from reconciled import broken, line, unread
 
 from tally.reconciliation import Line, mend_of, summarize, worst_lines
+from tally.reports.figures import money_of
 
 UNMAPPED = line(verdict="unmapped", cause="unmapped: no active price mapping", metric="other")
 
@@ -67,6 +68,12 @@ def test_the_worst_lines_are_breaks_by_their_drift_then_what_is_not_known() -> N
 def test_amounts_are_kept_apart_by_currency() -> None:
     lines = [line(), line(invoice_amount=Decimal(5)), line(invoice_currency="jpy"), line(invoice_amount=None)]
     assert summarize(lines).amounts == (("jpy", Decimal(100)), ("usd", Decimal(105)))
+
+
+def test_nobody_owes_a_voided_invoice() -> None:
+    lines = [line(), line(customer_ref="initech", invoice_status="void")]
+    assert summarize(lines).amounts == (("usd", Decimal(100)),)
+    assert [(money.billed, money.counted) for money in money_of(lines)] == [(Decimal(100), lines[0].local_amount)]
 
 
 def test_every_cause_of_the_view_has_a_mend_of_its_own() -> None:
