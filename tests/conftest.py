@@ -1,5 +1,6 @@
 """One real Postgres per test process, and a fresh database per test, cloned from a migrated template."""
 
+import os
 import socket
 from collections.abc import Iterator
 from itertools import count
@@ -16,6 +17,8 @@ from tally.migrations import migrate
 from tally.settings import Settings
 
 _numbers = count(1)
+# The console takes its width when it is imported, by whichever test comes first: no table is wrapped.
+os.environ["COLUMNS"] = "200"
 # Durability is what the product tests kill -9 for, on servers of their own; here it would only cost time.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 

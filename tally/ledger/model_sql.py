@@ -91,6 +91,7 @@ def _template(name: str, ref: Any, this: str, config: Any = lambda **_: "") -> A
         "this": this,
         "config": config,
         "return": lambda value: value,
+        "var": lambda _name, default: default,  # only the reconciliation has any, and nobody counts it aside
     }
     for path in sorted((PROJECT / "macros").glob("*.sql")):
         # A materialization is dbt's own kind of block, and none of a query's business.

@@ -75,7 +75,10 @@ with Stack(Path({str(tmp_path)!r}), {{}}) as stack:
         if not runs(service):
             return
         time.sleep(0.05)
-    pytest.fail("the service outlived its killed parent")
+    signals = [
+        line for line in Path(f"/proc/{service}/status").read_text().splitlines() if line.startswith(("Sig", "PP"))
+    ]
+    pytest.fail(f"the service outlived its killed parent: {signals}")
 
 
 def runs(pid: int) -> bool:

@@ -19,8 +19,8 @@ from tally.database import connect
 from tally.ledger import Ledger
 from tally.push import adopt, push, resume
 from tally.reconciliation import read_lines
+from tally.reconciliation.check import Scope, check
 from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
 
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)
 NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)
@@ -44,7 +44,7 @@ def land(connection: psycopg.Connection[Any], key: str, quantity: str) -> None:
 
 def reconciled(connection: psycopg.Connection[Any], stripe: StripeSide) -> list[tuple[str, Decimal | None]]:
     stripe.until_applied()
-    read_totals(connection, stripe.account, "acme", FixedClock(NOW))
+    check(connection, [stripe.account], "acme", FixedClock(NOW), Scope(everything=True))
     return [(line.verdict, line.invoice_quantity) for line in read_lines(connection, "acme")]
 
 

@@ -125,7 +125,7 @@ def test_a_key_that_stripe_does_not_know_fails_the_tick_after_counting(
     load_settings.cache_clear()
     tick = materializer.run("tick")
     assert not tick.success
-    assert any("Stripe refuses this key" in error for error in tick.errors)
+    assert any("tally push resume" in error for error in tick.errors)
     assert stack.one("select value from marts.usage_counters") == Decimal(1)
 
 
