@@ -87,6 +87,11 @@ _MENDS = {
 _UNKNOWN = Mend("Compare the line's numbers from left to right: the first that differs is where to look.", None)
 
 
+def mended_codes() -> tuple[str, ...]:
+    """Every code that has a mend."""
+    return tuple(_MENDS)
+
+
 def mend_of(cause_code: str, tenant_id: str, configuration_file: str = "tally.yaml", line: Line | None = None) -> Mend:
     """The mend for a code, with its command filled in: for `line`, or with placeholders in capitals."""
     mend = _MENDS.get(cause_code, _UNKNOWN)
