@@ -138,6 +138,7 @@ def test_a_failing_model_is_said_and_the_loop_goes_on_once_it_is_mended(
         assert loop.terminate() == 0
 
 
+@pytest.mark.thorough
 def test_a_broken_dagster_storage_stops_no_tick(
     built_database_url: str, built_connection: psycopg.Connection, home: Path, log: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_broken_dagster_storage_stops_no_tick(
         assert loop.terminate() == 0
 
 
+@pytest.mark.thorough
 def test_a_postgres_that_restarts_is_found_again(home: Path, log: Path, tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / "postgres")
     url = server.ensure_running()

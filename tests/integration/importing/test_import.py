@@ -223,7 +223,7 @@ def test_a_finished_import_lands_nothing_again(run: Run, tmp_path: Path, connect
     assert connection.execute("select count(*) from tally.imports where finished_at is not null").fetchone() == (1,)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", pytest.param(".jsonl", marks=pytest.mark.thorough)])
 def test_a_stopped_import_goes_on_where_it_was(
     run: Run, tmp_path: Path, connection: psycopg.Connection, suffix: str
 ) -> None:

@@ -16,7 +16,7 @@ from ingest.importing.chunk import ROWS
 REJECTED_EVERY = 1000
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2))])
 def test_a_killed_import_lands_every_row_once(
     database_url: str, connection: psycopg.Connection, tmp_path: Path, seed: int
 ) -> None:

@@ -4,6 +4,7 @@ import time
 from decimal import Decimal
 
 import psycopg
+import pytest
 from landing import Delivery, land, value
 
 from tally.ledger import Ledger
@@ -21,6 +22,7 @@ OTHER_SESSIONS = """
 """
 
 
+@pytest.mark.thorough
 def test_an_event_sent_again_after_a_million_others_counts_once(ledger: Ledger, database: psycopg.Connection) -> None:
     first = Delivery("the first", Decimal("0.5"))
     land(database, [first])

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+import pytest
 from landing import AGGREGATIONS, JANUARY, Delivery, contents, land
 from loop_process import running_loop
 
@@ -32,6 +33,7 @@ def batch(number: int) -> list[Delivery]:
     return [*deliveries, repeated, conflicting, *late]
 
 
+@pytest.mark.thorough
 def test_loop_ticks_equal_one_refresh(
     database: psycopg.Connection, ledger: Ledger, built_database_url: str, dbt_folder: Path, tmp_path: Path
 ) -> None:
