@@ -61,7 +61,9 @@ def test_services_do_not_outlive_a_killed_parent(tmp_path: Path, free_port: int)
     parent = f"""
 from pathlib import Path
 from tally.services import Service, Stack
-import sys, time
+import signal, sys, time
+# Dagster treats SIGTERM as SIGINT, which all that a shell puts into the background ignores; and so would its children.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 with Stack(Path({str(tmp_path)!r}), {{}}) as stack:
     stack.start(Service("files", [sys.executable, "-c", {SERVER!r}, {str(free_port)!r}], {url!r}))
     print(stack._running["files"].pid, flush=True)
