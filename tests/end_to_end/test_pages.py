@@ -73,8 +73,7 @@ def test_the_doors_contract_is_readable_offline(door_url: str, rendered: Callabl
 
 
 def test_the_dagster_ui_shows_the_lineage(stack_urls: dict[str, str], rendered: Callable[[str], str]) -> None:
-    assert "Dagster" in rendered(f"{stack_urls['dagster']}/asset-groups")
-    page = httpx.post(f"{stack_urls['dagster']}/graphql", json={"query": "{ assetNodes { groupName } }"}, timeout=60).text
+    page = rendered(f"{stack_urls['dagster']}/asset-groups")
     for name in ("landing", "ledger", "push", "stripe_totals", "reconciliation"):
         assert name in page, name
 

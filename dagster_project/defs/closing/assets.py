@@ -17,7 +17,7 @@ CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
 
 
 @dg.multi_asset(
-    name="period_close",
+    name="closing",  # a job is named period_close, and Dagster wants one name once
     can_subset=False,
     specs=[
         dg.AssetSpec(
@@ -46,7 +46,7 @@ CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
         ),
     ],
 )
-def period_close(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
+def closing(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
     """Close what has ended, for every billed account; what needs a person is in the metadata and in `tally status`."""
     if not tally.has_stripe_key:
         context.log.warning(NO_KEY)

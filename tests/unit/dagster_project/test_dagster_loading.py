@@ -8,8 +8,9 @@ import pytest
 
 LOAD = """
 import sys
+import dagster as dg
 from dagster_project.definitions import defs
-defs()
+dg.Definitions.validate_loadable(defs())
 heavy = {"great_expectations", "dbt.cli.main"} & set(sys.modules)
 sys.exit(f"imported while loading: {heavy}" if heavy else 0)
 """
