@@ -1,90 +1,94 @@
 """The `tally` command: one module a subcommand, tables for people and `--json` for programs.
 
-Exit codes: 0 as asked, 1 something is wrong (the message says what), 2 the command line is.
+Exit codes: 0 as asked, 1 something is wrong (the message says what), 2 the command line is. A subcommand is imported
+when it is asked for: all of them together take longer to import than most of them take to run.
 """
 
 import sys
+from collections import UserDict
+from importlib import import_module
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from tally.cli import (
-    adjustments,
-    apply,
-    backup,
-    close,
-    compare,
-    conflicts,
-    counters,
-    dagster,
-    dbt,
-    decide,
-    demo,
-    env,
-    explain,
-    import_,
-    keys,
-    ledger,
-    loop,
-    migrate,
-    periods,
-    price,
-    push,
-    reconcile,
-    replay,
-    reports,
-    retention,
-    shadow,
-    stack,
-    status,
-    stripe_sandbox,
-    sync,
-    webhooks,
-)
 from tally.errors import TallyError
 
+# name: module of tally.cli, and the function or the group of subcommands in it. `tally --help` keeps this order.
+COMMANDS = {
+    "demo": "demo:demo",
+    "up": "stack:up",
+    "down": "stack:down",
+    "status": "status:status",
+    "migrate": "migrate:migrate",
+    "apply": "apply:apply",
+    "keys": "keys:app",
+    "sync": "sync:sync",
+    "periods": "periods:app",
+    "import": "import_:import_",
+    "tick": "ledger:tick",
+    "loop": "loop:loop",
+    "push": "push:app",
+    "webhooks": "webhooks:app",
+    "decide": "decide:decide",
+    "close": "close:app",
+    "shadow": "shadow:app",
+    "stripe-sandbox": "stripe_sandbox:stripe_sandbox",
+    "adjustments": "adjustments:app",
+    "conflicts": "conflicts:app",
+    "explain": "explain:explain",
+    "counters": "counters:app",
+    "reconcile": "reconcile:reconcile",
+    "reports": "reports:app",
+    "compare": "compare:compare",
+    "replay": "replay:replay",
+    "price": "price:price",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "retention": "retention:retention",
+    "env": "env:env",
+    "dagster": "dagster:dagster",
+    "dbt": "dbt:dbt",
+}
 # `tally dbt …` and `tally import …` hand everything behind it to dbt, --help included.
 _PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_CONTEXT_SETTINGS = {"dbt": _PASS_THROUGH, "import": _PASS_THROUGH}
+
+
+class _Commands(UserDict[str, Any]):
+    """Subcommands by name; each is imported and built when it is looked at."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, attribute = super().__getitem__(name).split(":")
+        found = getattr(import_module(f"tally.cli.{module}"), attribute)
+        holder = typer.Typer()
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=name)
+        else:
+            holder.command(name, context_settings=_CONTEXT_SETTINGS.get(name))(found)
+        return get_group(holder).commands[name]
+
+
+class _Tally(TyperGroup):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands(COMMANDS)
+
 
 app = typer.Typer(
+    cls=_Tally,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Usage metering that a company can bill from.",
 )
-app.command("demo")(demo.demo)
-app.command("up")(stack.up)
-app.command("down")(stack.down)
-app.command("status")(status.status)
-app.command("migrate")(migrate.migrate)
-app.command("apply")(apply.apply)
-app.add_typer(keys.app, name="keys")
-app.command("sync")(sync.sync)
-app.add_typer(periods.app, name="periods")
-app.command("import", context_settings=_PASS_THROUGH)(import_.import_)
-app.command("tick")(ledger.tick)
-app.command("loop")(loop.loop)
-app.add_typer(push.app, name="push")
-app.add_typer(webhooks.app, name="webhooks")
-app.command("decide")(decide.decide)
-app.add_typer(close.app, name="close")
-app.add_typer(shadow.app, name="shadow")
-app.command("stripe-sandbox")(stripe_sandbox.stripe_sandbox)
-app.add_typer(adjustments.app, name="adjustments")
-app.add_typer(conflicts.app, name="conflicts")
-app.command("explain")(explain.explain)
-app.add_typer(counters.app, name="counters")
-app.command("reconcile")(reconcile.reconcile)
-app.add_typer(reports.app, name="reports")
-app.command("compare")(compare.compare)
-app.command("replay")(replay.replay)
-app.command("price")(price.price)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("retention")(retention.retention)
-app.command("env")(env.env)
-app.command("dagster")(dagster.dagster)
-app.command("dbt", context_settings=_PASS_THROUGH)(dbt.dbt)
+
+
+@app.callback()
+def _tally() -> None:
+    pass  # a group without a command of its own needs one
 
 
 def main() -> None:
