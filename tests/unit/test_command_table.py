@@ -22,7 +22,7 @@ import sys
 from typer.testing import CliRunner
 from tally.cli.app import app
 assert CliRunner().invoke(app, ["env", "--help"]).exit_code == 0
-print(*sorted(name for name in sys.modules if name.startswith(("tally.cli.", "stripe.", "polars."))))
+print(*{"tally.cli.push", "tally.cli.reconcile", "stripe", "polars"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["tally.cli.app", "tally.cli.env"]
+    assert done.stdout.split() == []
