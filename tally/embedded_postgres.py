@@ -24,7 +24,6 @@ DATABASE = "tally"
 SERVER_OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "''",
-    "shared_buffers": "256MB",
     "max_connections": "200",
     "max_locks_per_transaction": "256",
     "max_wal_size": "2GB",
@@ -33,13 +32,18 @@ SERVER_OPTIONS = {
 }
 
 
+# The index that deduplicates for ever is written all over where keys have no order: 65 bytes an event that want to be
+# in memory (docs/performance.md). Memory that holds no page is never touched.
+SHARED_BUFFERS_MB = (128, 4096)
+
+
 class EmbeddedPostgres:
     """One server whose data, password and port live in `folder`."""
 
     def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / f"pg{MAJOR_VERSION}"
-        self.options = SERVER_OPTIONS | (options or {})
+        self.options = SERVER_OPTIONS | {"shared_buffers": _shared_buffers()} | (options or {})
 
     def ensure_running(self) -> str:
         """Start the server unless it runs, initialising it the first time; returns its URL. Safe to call at once."""
@@ -114,6 +118,13 @@ class EmbeddedPostgres:
             fcntl.flock(handle, fcntl.LOCK_EX)
             os.set_inheritable(handle.fileno(), False)
             yield
+
+
+def _shared_buffers() -> str:
+    """A quarter of this machine's memory, within bounds."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    least, most = SHARED_BUFFERS_MB
+    return f"{min(max(memory // 4 // 2**20, least), most)}MB"
 
 
 def binaries() -> Path:

@@ -50,7 +50,7 @@ class Stack:
     ) -> None:
         self.stop()
 
-    def start(self, *services: Service, wait_seconds: float = 90) -> None:
+    def start(self, *services: Service, wait_seconds: float = 180) -> None:
         """Start the services side by side and return when every one answers."""
         for service in services:
             with (self._logs / f"{service.name}.log").open("ab") as log:

@@ -50,7 +50,7 @@ def open_worlds(server: EmbeddedPostgres, folder: Path, jobs: int) -> Iterator["
     with connect(server.url("postgres"), autocommit=True) as admin:
         for number in range(jobs):
             name = f"simulation_{number}"
-            admin.execute(f"create database {name} template {TEMPLATE}")
+            admin.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
             urls.put(server.url(name))
     with ProcessPoolExecutor(jobs, context, _open, (urls, folder)) as pool:
         yield Worlds(pool)
