@@ -6,10 +6,10 @@ UV     := uv==0.13.8
 SETUP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-close up down test test-browser test-thorough bench-ingest bench-ledger bench-push bench-pricing check lint fix lock clean
+.PHONY: help setup demo demo-close up down test test-browser test-thorough bench-ingest bench-ledger bench-push bench-reconcile bench-pricing check lint fix lock clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(SETUP)  ## Install everything into .venv, pinned by requirements.lock
 
@@ -65,6 +65,9 @@ bench-ledger: $(SETUP)  ## What keeping counters right costs, against limits of 
 bench-push: $(SETUP)  ## How fast the push plans and delivers, against Stripe's limits of an account (3 minutes)
 	@$(BIN)/python -m tests.benchmarks.bench_push $(BENCH)
 
+bench-reconcile: $(SETUP)  ## A sweep of 10,000 pairs: pace, calls, a kill in the middle (8 minutes)
+	@$(BIN)/python -m tests.benchmarks.bench_reconcile $(BENCH)
+
 bench-pricing: $(SETUP)  ## How fast a million lines are priced, against a plain Decimal loop (half a minute)
 	@$(BIN)/python -m tests.benchmarks.bench_pricing $(BENCH)
 
@@ -77,6 +80,10 @@ stripe-contract: $(SETUP)  ## What nobody verified of Stripe, against the sandbo
 simulate: $(SETUP)  ## The push ledger against SEEDS=200 seeds and every crash point; SEED=7 repeats one, with its trace
 	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(POINT),--point '$(POINT)') $(SIMULATE)
+
+.PHONY: chaos
+chaos: $(SETUP)  ## Kill every part in turn under load, and hold what was acknowledged against what was billed (10 minutes)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 lock: $(SETUP)  ## Resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -144,6 +144,7 @@ def main() -> int:
     """The command line: one line per asset and check, exit code 1 unless everything is green."""
     parser = argparse.ArgumentParser(prog="python -m dagster_project.materialize", description=__doc__)
     jobs = ["sync", "tick", "push", "period_close", "reconcile", "verify_ledger", "handle_webhooks"]
+    jobs += ["check_usage", "check_health"]
     parser.add_argument("job", choices=jobs)
     parser.add_argument("--month", help="month of period starts, like 2013-01; job reconcile needs it")
     arguments = parser.parse_args()

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Sequence
 
+from dagster_project.lib.alert_watch import AlertWatch
 from dagster_project.lib.period_lookup import PeriodLookup
 from dagster_project.lib.report_queue import ReportQueue
 from dagster_project.lib.tick_numbers import TickNumbers
 from dagster_project.lib.ticking import TickLoop
-from tally.database import database_url
-from tally.ledger import Ledger
 from tally.settings import Settings
 from tally.stripe_mirror import SyncSummary
+from tally.tracing import ledger_of
 
 
 def run_loop(settings: Settings, stop: threading.Event) -> None:
@@ -18,6 +18,7 @@ def run_loop(settings: Settings, stop: threading.Event) -> None:
 
     Raises:
         SchemaError: the database's schema is not this version's.
+        SettingsError: traces are on, and a variable of OpenTelemetry is malformed.
     """
     reports = ReportQueue(_tell_dagster)
 
@@ -32,8 +33,9 @@ def run_loop(settings: Settings, stop: threading.Event) -> None:
     key = settings.stripe_api_key
     lookup = PeriodLookup(sync, stop) if key is not None and key.get_secret_value() else None
     reports.start()
+    AlertWatch(settings, stop).start()
     try:
-        TickLoop(Ledger(database_url(settings)), settings, lookup, reports, stop).run()
+        TickLoop(ledger_of(settings), settings, lookup, reports, stop).run()
     finally:
         reports.close()
 

@@ -1,8 +1,9 @@
 """The door as one ASGI application: the bare route for events, the framework for everything else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -34,6 +35,7 @@ from ingest.problem import MEDIA_TYPE, Problem, fault
 from ingest.rate_limit import RateLimits
 from ingest.reading_links import ReadingLinks
 from ingest.replay_routes import ReplayRoutes
+from ingest.reports_routes import ReportsRoutes
 from ingest.request_id import request_id
 from ingest.usage_routes import UsageRoutes
 from ingest.webhook_route import WebhookRoute
@@ -59,18 +61,19 @@ class Door:
         self._commits = [Link(database_url, f"commits {number}") for number in range(1, COMMITS_IN_FLIGHT + 1)]
         self._simulated = clock is None and settings.clock == "simulated"
         self.clock: DoorClock = SharedClock(self._time) if self._simulated else PlainClock(clock or SystemClock())
-        self.landing = Landing(self._commits, self.clock, self.metrics, settings.max_queued_events)
+        landing, route = _traced() if settings.traces == "on" else (Landing, EventsRoute)
+        self.landing = landing(self._commits, self.clock, self.metrics, settings.max_queued_events)
         self._uses = KeyUse(self._reads)
         keyring = Keyring(self._reads, self._uses)
-        self.events = EventsRoute(
+        self.events = route(
             settings, self.clock, keyring, MeterCatalogue(self._reads), self.landing, self.metrics,
             RateLimits(settings, self.metrics),
         )  # fmt: skip
         self._readers = ReadingLinks(database_url, READERS)
         keys = KeysRoutes(database_url, self.metrics, asyncio.Semaphore(keys_routes.MAX_CALLS))
         replays = ReplayRoutes(database_url, asyncio.Lock())
-        reading = (*EventsReading(self._readers).routes(), *UsageRoutes(self._readers).routes())
-        routes = (*reading, *keys.routes(), *replays.routes())
+        reading = (EventsReading(self._readers), UsageRoutes(self._readers), ReportsRoutes(self._readers))
+        routes = (*(route for each in reading for route in each.routes()), *keys.routes(), *replays.routes())
         self._api = Api(routes, {events_route.PATH: ("POST",)}, self.clock, keyring, self.metrics)
         self._told = Link(database_url, "webhooks")
         self._webhooks = WebhookRoute(webhook_secrets(settings), self._told, self.metrics)
@@ -147,6 +150,14 @@ class Door:
         for link in (self._reads, self._time, self._told, *self._commits):
             await link.close()
         await self._readers.close()
+
+
+def _traced() -> tuple[type[Landing], Callable[..., EventsRoute]]:
+    """What lands and answers where traces are on. Imported here: OpenTelemetry costs nothing where they are off."""
+    from ingest.traced_events import TracedEventsRoute, TracedLanding
+    from tally.tracing.spans import Spans
+
+    return TracedLanding, partial(TracedEventsRoute, spans=Spans("door"))
 
 
 def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -16,6 +16,7 @@ from ingest.events_document import components, events_path
 from ingest.keys_document import keys_components, keys_paths
 from ingest.reading_document import reading_components, reading_paths
 from ingest.replay_document import replay_components, replay_paths
+from ingest.reports_document import reports_components, reports_paths
 from ingest.usage_document import usage_components, usage_paths
 from ingest.webhook_document import webhook_components, webhook_paths
 from tally import __version__
@@ -51,7 +52,7 @@ class _Document(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         made = msgspec.to_builtins(openapi_schema)
         paths = {**_api_paths(self._settings), **made["paths"]}
-        reading = {**reading_components(), **usage_components()}
+        reading = {**reading_components(), **usage_components(), **reports_components()}
         told = {**replay_components(), **webhook_components()}
         own = {**components(self._settings), **reading, **keys_components(), **told}
         schemas = {**own, **made["components"].get("schemas", {})}
@@ -69,7 +70,8 @@ class _Document(JsonRenderPlugin):
 def _api_paths(settings: Settings) -> dict[str, Any]:
     reading = reading_paths()
     events = {**reading["/v1/events"], **events_path(settings)}
-    return {**reading, "/v1/events": events, **keys_paths(), **usage_paths(), **replay_paths(), **webhook_paths()}
+    read = {**reading, "/v1/events": events, **usage_paths(), **reports_paths()}
+    return {**read, **keys_paths(), **replay_paths(), **webhook_paths()}
 
 
 class _Page(OpenAPIRenderPlugin):

@@ -69,7 +69,7 @@ class EventsReading:
         before = position_of(call.query["cursor"]) if "cursor" in call.query else None
         (ledger,) = await self.links.fetch(LEDGER_IS_BUILT)
         sql, arguments = page_statement(call.key.tenant_id, filters, before, limit + 1, ledger["built"])
-        rows = await self.links.fetch(sql, *arguments)
+        rows = await self.links.fetch(sql, *arguments, tenant_id=call.key.tenant_id)
         if needed and not rows and before is None:
             raise Problem(404, "not-found", "no event with this idempotency_key has landed")
         more = len(rows) > limit

@@ -26,6 +26,7 @@ from ingest.rate_limit import RateLimits
 from ingest.request_body import media_type_of, read_body
 from ingest.request_id import request_id
 from ingest.route import Reply
+from ingest.trace_links import TraceLink
 from tally.settings import Settings
 
 PATH = "/v1/events"
@@ -40,11 +41,12 @@ _INVOLVED: Final = frozenset((HEADER, b"content-encoding"))
 
 
 class Ready(NamedTuple):
-    """A request that was judged and waits for its rows to land. `headers` go with its answer."""
+    """A request that was judged and waits for its rows to land. `headers` go with its answer, `trace` with its rows."""
 
     judgement: Judgement
     tenant_id: str
     headers: Headers
+    trace: TraceLink | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class EventsRoute:
     def land(self, ready: Ready, done: Callable[[Exception | None], object]) -> None:
         """Have it landed; `done` hears of it once, and must not raise."""
         rows = ready.judgement.rows
-        self.landing.enter("".join(rows).encode(), len(rows), done)
+        self.landing.enter("".join(rows).encode(), len(rows), done, ready.trace)
 
     def outcome(self, ready: Ready, error: Exception | None) -> Reply:
         """The answer after the commit, or after what kept it from being one."""
@@ -105,7 +107,7 @@ class EventsRoute:
             ready = await self._judged(scope, headers, receive, request)
             rows = ready.judgement.rows
             if rows:
-                await self.landing.land("".join(rows).encode(), len(rows))
+                await self.landing.land("".join(rows).encode(), len(rows), ready.trace)
         except (Overloaded, DatabaseLost, RowsRefused) as error:
             raise _not_landed(error, request) from None
         return self._accepted(ready)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tally.database import connect
 from tally.errors import TallyError
-from tally.migrations import pending
+from tally.migrations import standing
 
 CHECK_SECONDS = 5
 
@@ -55,13 +55,19 @@ def database_faults(database_url: str) -> list[str]:
     try:
         with connect(database_url, autocommit=True) as connection:
             connection.execute("select set_config('statement_timeout', %s, false)", (f"{CHECK_SECONDS}s",))
-            todo = [migration.name for migration in pending(connection)]
+            schema = standing(connection)
             row = connection.execute(
                 "select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean"
             ).fetchone()
     except (TallyError, psycopg.Error) as error:
         return [str(error).strip().partition("\n")[0]]
-    faults = [f"migrations are pending: {', '.join(todo)}; run `tally migrate`"] if todo else []
+    faults = []
+    # A newer schema is none: while an upgrade goes on, the doors of the version before serve on it (docs/runbooks).
+    if schema.pending:
+        names = ", ".join(migration.name for migration in schema.pending)
+        faults.append(f"migrations are pending: {names}; run `tally migrate`")
+    if schema.edited:
+        faults.append(f"applied migrations were edited since ({', '.join(schema.edited)})")
     if row == (True,):
         faults.append("Postgres is read-only")
     return faults

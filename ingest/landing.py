@@ -16,6 +16,7 @@ from ingest.door_clock import DoorClock
 from ingest.link import DatabaseLost, Link, RowsRefused
 from ingest.logs import log
 from ingest.metrics import Metrics
+from ingest.trace_links import TraceLink
 
 MAX_ROWS_A_COMMIT = 20_000
 # So many rows are worth a commit beside one that is in flight already, however many that one has.
@@ -26,10 +27,13 @@ class Overloaded(Exception):
     """Too many events wait for a commit already; these were not queued."""
 
 
-class _Waiter(NamedTuple):
+class Waiter(NamedTuple):
+    """Rows that wait for a commit. `trace` goes with them where their request is traced."""
+
     lines: bytes
     rows: int
     done: Callable[[Exception | None], object]
+    trace: TraceLink | None
 
 
 class Landing:
@@ -40,14 +44,15 @@ class Landing:
         self._clock = clock
         self._metrics = metrics
         self._max_queued = max_queued
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._commits: set[asyncio.Task[None]] = set()
         self._woken = False
         self._waiting_rows = 0
         self.queued = 0
         metrics.queued_events.set_function(lambda: self.queued)
+        metrics.queue_limit.set(max_queued)
 
-    async def land(self, lines: bytes, rows: int) -> None:
+    async def land(self, lines: bytes, rows: int, trace: TraceLink | None = None) -> None:
         """Return once these COPY lines (columns `COLUMNS`) are committed.
 
         Raises:
@@ -58,19 +63,21 @@ class Landing:
         if not self.has_room(rows):
             raise Overloaded
         landed = asyncio.get_running_loop().create_future()
-        self.enter(lines, rows, partial(_settle, landed))
+        self.enter(lines, rows, partial(_settle, landed), trace)
         await landed
 
     def has_room(self, rows: int) -> bool:
         """May so many more wait?"""
         return self.queued + rows <= self._max_queued
 
-    def enter(self, lines: bytes, rows: int, done: Callable[[Exception | None], object]) -> None:
+    def enter(
+        self, lines: bytes, rows: int, done: Callable[[Exception | None], object], trace: TraceLink | None = None
+    ) -> None:
         """Land these COPY lines, for which there is room, with those of all others that wait. `done` hears once of the
         commit, or of what `land` would raise; it must not raise, since others wait for the same commit."""
         self.queued += rows
         self._waiting_rows += rows
-        self._waiting.append(_Waiter(lines, rows, done))
+        self._waiting.append(Waiter(lines, rows, done, trace))
         if not self._woken:
             # Once this round of the event loop is over: all that arrived in the same round shares the commit.
             self._woken = True
@@ -99,7 +106,7 @@ class Landing:
         in_flight = self.queued - self._waiting_rows
         return self._waiting_rows >= min(in_flight, WORTH_A_COMMIT)
 
-    def _next_group(self) -> list[_Waiter]:
+    def _next_group(self) -> list[Waiter]:
         group = [self._waiting.popleft()]
         rows = group[0].rows
         while self._waiting and rows + self._waiting[0].rows <= MAX_ROWS_A_COMMIT:
@@ -107,7 +114,7 @@ class Landing:
             rows += group[-1].rows
         return group
 
-    async def _commit(self, link: Link, group: list[_Waiter], rows: int) -> None:
+    async def _commit(self, link: Link, group: list[Waiter], rows: int) -> None:
         try:
             await self._land_together(link, group)
         finally:
@@ -115,9 +122,9 @@ class Landing:
             self._idle.append(link)
             self._start_commits()
 
-    async def _land_together(self, link: Link, group: list[_Waiter]) -> None:
+    async def _land_together(self, link: Link, group: list[Waiter]) -> None:
         try:
-            await self._copy(link, b"".join([waiter.lines for waiter in group]), sum(waiter.rows for waiter in group))
+            await self._copy(link, group)
         except RowsRefused as refused:
             log.error("rows_refused", cause=str(refused), requests=len(group))
             if len(group) == 1:
@@ -136,20 +143,26 @@ class Landing:
             for waiter in group:
                 waiter.done(None)
 
-    async def _copy(self, link: Link, lines: bytes, rows: int) -> None:
+    async def _copy(self, link: Link, group: list[Waiter]) -> None:
+        lines = b"".join([waiter.lines for waiter in group])
+        traces = self._traces_of(group)
         started = perf_counter()
         landed_at = await self._clock.landed_at()
         if landed_at is None:
-            await link.copy(COLUMNS, lines)
+            await link.copy(COLUMNS, lines, traces)
         else:
             # Line feeds inside values are escaped, so each one ends a row.
             stamp = b"\t" + landed_at.isoformat().encode() + b"\n"
-            await link.copy((*COLUMNS, "landed_at"), lines.replace(b"\n", stamp))
+            await link.copy((*COLUMNS, "landed_at"), lines.replace(b"\n", stamp), traces)
         self._metrics.commit_seconds.observe(perf_counter() - started)
-        self._metrics.commit_rows.observe(rows)
+        self._metrics.commit_rows.observe(sum(waiter.rows for waiter in group))
+
+    def _traces_of(self, group: list[Waiter]) -> Sequence[TraceLink]:
+        """What goes into the commit beside the rows: nothing, unless traces are on."""
+        return ()
 
 
-def _fail(group: list[_Waiter], error: Exception) -> None:
+def _fail(group: list[Waiter], error: Exception) -> None:
     for waiter in group:
         waiter.done(error)
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
 
+from ingest.trace_links import TraceLink, copy_linked
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
 COMMIT_SECONDS = 20
@@ -15,6 +17,7 @@ Landed = Literal["nothing", "unknown"]
 
 # A server whose default is "off" would lose acknowledged events in a crash; any other value flushes before it answers.
 _DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+_OF_TENANT = "select set_config('tally.tenant_id', $1, false)"
 _HUNG_UP = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, ConnectionError)
 _SILENT = (*_HUNG_UP, OSError, TimeoutError)
 _BAD_ROWS = ("22", "23")
@@ -44,8 +47,10 @@ class Link:
         self._lock = asyncio.Lock()
         self._not_before = 0.0
 
-    async def fetch(self, sql: str, *arguments: object) -> Sequence[Any]:
+    async def fetch(self, sql: str, *arguments: object, tenant_id: str | None = None) -> Sequence[Any]:
         """The rows of a statement that may safely run twice; a connection lost while idle is made anew unseen.
+
+        `tenant_id` is whose rows the views in schema `door` show it.
 
         Raises:
             DatabaseLost: Postgres does not answer, or answers with an error of its own.
@@ -53,17 +58,21 @@ class Link:
         async with self._lock:
             connection = await self._connected()
             try:
-                return await self._rows(connection, sql, arguments)
+                return await self._rows(connection, sql, arguments, tenant_id)
             except _HUNG_UP:
                 self._drop()
             connection = await self._connected()
             try:
-                return await self._rows(connection, sql, arguments)
+                return await self._rows(connection, sql, arguments, tenant_id)
             except _HUNG_UP as error:
                 raise self._lost("nothing", error) from None
 
-    async def _rows(self, connection: asyncpg.Connection, sql: str, arguments: Sequence[object]) -> Sequence[Any]:
+    async def _rows(
+        self, connection: asyncpg.Connection, sql: str, arguments: Sequence[object], tenant_id: str | None
+    ) -> Sequence[Any]:
         try:
+            if tenant_id is not None:
+                await connection.execute(_OF_TENANT, tenant_id, timeout=READ_SECONDS)
             rows: Sequence[Any] = await connection.fetch(sql, *arguments, timeout=READ_SECONDS)
         except _HUNG_UP:
             raise
@@ -71,8 +80,10 @@ class Link:
             raise self._lost("nothing", error) from None
         return rows
 
-    async def copy(self, columns: Sequence[str], lines: bytes) -> None:
+    async def copy(self, columns: Sequence[str], lines: bytes, links: Sequence[TraceLink] = ()) -> None:
         """Land COPY text lines in raw.usage_events, in one transaction of their own, committed on return.
+
+        `links` go into the same transaction, if Postgres takes them; it is committed without them otherwise.
 
         Raises:
             RowsRefused: the rows are not what the table takes; nothing landed.
@@ -81,14 +92,20 @@ class Link:
         async with self._lock:
             connection = await self._connected()
             try:
-                await connection.copy_to_table(
-                    "usage_events", schema_name="raw", columns=columns, source=memoryview(lines), timeout=COMMIT_SECONDS
-                )
+                if links:
+                    await copy_linked(connection, columns, lines, links, COMMIT_SECONDS)
+                else:
+                    await connection.copy_to_table(
+                        "usage_events", schema_name="raw", columns=columns, source=memoryview(lines),
+                        timeout=COMMIT_SECONDS,
+                    )  # fmt: skip
             except _SILENT as error:
                 raise self._lost("unknown", error) from None
             except asyncpg.PostgresError as error:
                 state = error.sqlstate or ""
                 if state.startswith(_BAD_ROWS):
+                    if links:
+                        self._drop()  # with the transaction that was begun for them
                     raise RowsRefused(f"{type(error).__name__}, SQLSTATE {state}") from None
                 # A server going down may have committed first. Every other error rolled back.
                 raise self._lost("unknown" if state.startswith(_GOING_DOWN) else "nothing", error) from None

@@ -13,9 +13,8 @@ from prometheus_client import (
 )
 
 from ingest.plain_counter import Count, PlainCounter
+from tally.metrics.families import OTHER_TENANTS
 
-# No tenant can be called this.
-OTHER_TENANTS = "_other"
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 _ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
 
@@ -43,6 +42,7 @@ class Metrics:
         self.commit_rows = Histogram("tally_door_commit_rows", "Rows of a commit.", buckets=_ROWS, **made)
         self.commit_seconds = Histogram("tally_door_commit_seconds", "Time of a commit.", buckets=_SECONDS, **made)
         self.queued_events = Gauge("tally_door_queued_events", "Events waiting for a commit or in one.", **made)
+        self.queue_limit = Gauge("tally_door_queue_limit_events", "Events that may wait before it answers 503.", **made)
 
     def events_of(self, tenant_id: str, outcome: str) -> Count:
         """The count of a tenant's events with this outcome; tenants beyond the bound share one, named OTHER_TENANTS."""

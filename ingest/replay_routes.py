@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import psycopg
 
 from ingest.problem import Problem
 from ingest.replay_body import ReplayBody, replay_in, unusable
@@ -19,6 +20,7 @@ from tally.replay import Replay, ReplayBusy, ReplayChanged, ReplayRefused, Repla
 
 PATH = "/v1/replay"
 SCOPE = "config:write"
+_NO_RIGHT = "this door's database role lands events and counts none: replay with `tally replay` or in Dagster"
 _WATERMARK = "select min(updated_at) from tally.model_bounds"
 
 
@@ -49,6 +51,8 @@ class ReplayRoutes:
                 raise _busy(str(busy)) from None
             except ReplayChanged as changed:
                 raise Problem(409, "replay-changed", str(changed), hash=changed.shown.hash) from None
+            except psycopg.errors.InsufficientPrivilege:
+                raise Problem(403, "not-at-this-door", _NO_RIGHT) from None
             except LedgerError as behind:
                 raise Problem(409, "ledger-behind", str(behind)) from None
 

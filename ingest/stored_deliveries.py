@@ -1,4 +1,7 @@
-"""Landed deliveries as they stand: each joined with what the ledger made of it, newest landing first."""
+"""Landed deliveries as they stand: each joined with what the ledger made of it, newest landing first.
+
+Read from the views in schema `door`, which have the rows of the session's tenant only (`ingest/reading_links.py`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,13 +51,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 LEDGER_IS_BUILT: Final = """
-select to_regclass('ledger.int_usage_events_deduplicated') is not null
-    and to_regclass('ledger.int_usage_events_conflicts') is not null as built,
+select to_regclass('door.int_usage_events_deduplicated') is not null
+    and to_regclass('door.int_usage_events_conflicts') is not null as built,
     (select (max(day) + 1)::timestamp at time zone 'UTC' from tally.detached_days) as archived_before
 """
 _PAGE = """
 select tenant_id, idempotency_key, customer_ref, metric, quantity, event_time, properties, landed_at, seq, xid
-from raw.usage_events
+from door.usage_events
 where {conditions}
 order by xid desc, seq desc
 limit {limit}
@@ -63,7 +66,7 @@ limit {limit}
 _NOT_BEFORE_FIRST = """
 xid >= coalesce(
     (
-        select event.xid from ledger.int_usage_events_deduplicated as event
+        select event.xid from door.int_usage_events_deduplicated as event
         where event.tenant_id = $1 and event.idempotency_key = {key}
     ),
     (select read_to from tally.model_bounds where model = 'ledger.int_usage_events_deduplicated'),
@@ -96,9 +99,9 @@ select
         else 'not_yet_counted'
     end as standing
 from page
-left join ledger.int_usage_events_deduplicated as event
+left join door.int_usage_events_deduplicated as event
     on event.tenant_id = page.tenant_id and event.idempotency_key = page.idempotency_key
-left join ledger.int_usage_events_conflicts as conflict
+left join door.int_usage_events_conflicts as conflict
     on conflict.tenant_id = page.tenant_id and conflict.idempotency_key = page.idempotency_key
     and conflict.xid = page.xid and conflict.seq = page.seq
 left join tally.model_bounds as counters on counters.model = 'ledger.int_usage_counters'

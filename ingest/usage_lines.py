@@ -1,4 +1,7 @@
-"""Usage as the ledger has it, by hour, day or billing period, in the order of customer, metric, time and dimensions."""
+"""Usage as the ledger has it, by hour, day or billing period, in the order of customer, metric, time and dimensions.
+
+Read from the views in schema `door`, which have the rows of the session's tenant only (`ingest/reading_links.py`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ import msgspec
 from ingest.usage_cursor import Place, Window
 
 MARTS_ARE_BUILT: Final = """
-select to_regclass('marts.usage_hourly') is not null and to_regclass('marts.usage_counters') is not null as built,
+select to_regclass('door.usage_hourly') is not null and to_regclass('door.usage_counters') is not null as built,
     (select up_to from tally.deleted_hours where tenant_id = $1) as hours_deleted_up_to
 """
 # Days and whole periods come from hours too: usage_daily is per all dimensions at once, and what is last in a day of
@@ -24,7 +27,7 @@ with hours as (
         coalesce((
             select jsonb_object_agg(name, coalesce(usage.dimensions ->> name, '')) from unnest($2::text[]) as name
         ), '{{}}') as grouped
-    from marts.usage_hourly as usage
+    from door.usage_hourly as usage
     inner join tally.tenants as tenant on tenant.tenant_id = usage.tenant_id
     where usage.tenant_id = $1 {filters}
 ),
@@ -59,7 +62,7 @@ select
     customer_ref, metric, period_start as starts, period_end as ends, '{{}}' as dimensions, event_count, quantity_sum,
     quantity_min, quantity_max, last_quantity, aggregation, unit, value
 from (
-    select *, period_start as starts, '{{}}'::jsonb as grouped from marts.usage_counters as usage
+    select *, period_start as starts, '{{}}'::jsonb as grouped from door.usage_counters as usage
     where usage.tenant_id = $1 {filters}
 ) as counters
 where {places}

@@ -60,7 +60,7 @@ class UsageRoutes:
         if not marts["built"]:
             return Reply(msgspec.json.encode(Page([], None, None)))
         sql, arguments = usage_statement(tenant_id, asked, behind, limit + 1)
-        rows = await self.links.fetch(sql, *arguments)
+        rows = await self.links.fetch(sql, *arguments, tenant_id=tenant_id)
         shown = rows[:limit]
         more = cursor_of(place_in(shown[-1], asked.window)) if len(rows) > limit else None
         page = Page([line_of(row) for row in shown], more, marts["hours_deleted_up_to"])

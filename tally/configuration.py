@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from tally.declared_alerts import UsageAlert
 from tally.declared_closing import TenantClosing
 from tally.declared_meter import Meter
 from tally.declared_values import Declared, Duration, Text, TimeZone, require_unique
@@ -48,6 +49,7 @@ class Tenant(Declared):
     closing: TenantClosing = TenantClosing()
     meters: tuple[Meter, ...] = ()
     customers: tuple[Customer, ...] = ()
+    alerts: tuple[UsageAlert, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Tenant":
@@ -57,6 +59,17 @@ class Tenant(Declared):
         for name, targets in (("stripe event_name", mappings), ("stripe shadow event_name", shadows)):
             require_unique(f"meters: {name}", [(target.account, target.event_name) for target in targets])
         require_unique("customers: ref", [customer.ref for customer in self.customers])
+        require_unique("alerts: name", [alert.name for alert in self.alerts])
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_are_about_meters(self) -> "Tenant":
+        aggregations = {meter.metric: meter.aggregation for meter in self.meters}
+        for alert in self.alerts:
+            if alert.metric not in aggregations:
+                raise ValueError(f"alerts: {alert.name}: no meter has the metric {alert.metric!r}")
+            if alert.kind == "spike" and aggregations[alert.metric] not in ("count", "sum"):
+                raise ValueError(f"alerts: {alert.name}: days add up under count and sum only, take a threshold")
         return self
 
 

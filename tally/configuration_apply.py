@@ -106,6 +106,8 @@ def _tenant_rows(tenant: Tenant) -> Iterator[_Row]:
         yield _mapping_row("shadow_mappings", key, shadow)
     for customer in tenant.customers:
         yield _Row("customers", {"tenant_id": tenant.id, "customer_ref": customer.ref}, {"name": customer.name})
+    for alert in tenant.alerts:
+        yield _Row("usage_alert_rules", {"tenant_id": tenant.id, "name": alert.name}, alert.row())
 
 
 def _mapping_row(table: str, key: dict[str, Any], target: dict[str, Any] | None) -> _Row:

@@ -27,7 +27,9 @@ def prepare(settings: Settings, url: str) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(INSTANCE_FILE, folder / INSTANCE_FILE.name)
     with connect(url, autocommit=True) as connection:
-        connection.execute("create schema if not exists dagster")
+        # Where the schema is there already, this role need not be one that may make it.
+        if connection.execute("select to_regnamespace('dagster')").fetchone() == (None,):
+            connection.execute("create schema if not exists dagster")
     return {
         "DAGSTER_HOME": str(folder),
         "TALLY_DAGSTER_URL": storage,

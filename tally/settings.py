@@ -4,17 +4,19 @@ A missing or malformed value stops the start and names its variable. `.env.examp
 variables; a test holds the two together.
 """
 
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from tally.alert_settings import AlertSettings
 from tally.errors import SettingsError
 
 
-class Settings(BaseSettings):
+class Settings(AlertSettings):
     """Settings of every process: door, ledger ticks, pushes, CLI."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
@@ -71,7 +73,7 @@ class Settings(BaseSettings):
         100,
         alias="TALLY_MAX_TENANT_LABELS",
         ge=0,
-        description="Tenants that the door's metrics tell apart, the first to post; all others share a label",
+        description="Tenants that metrics tell apart (at the door the first to post, else the oldest)",
     )
     key_events_per_second: int = Field(
         0,
@@ -166,6 +168,39 @@ class Settings(BaseSettings):
         description="Least time between two pushes that the sensor starts beside the loop, seconds",
     )
 
+    silence_factor: float = Field(
+        3.0,
+        alias="TALLY_SILENCE_FACTOR",
+        gt=1,
+        description="A sender is silent after this many times its usual gap, and longer than ever in two weeks",
+    )
+    volume_factor: float = Field(
+        5.0,
+        alias="TALLY_VOLUME_FACTOR",
+        gt=0,
+        description="A day's usage is unusual this many deviations from the median of the weeks before",
+    )
+    duplicate_ratio: Decimal = Field(
+        Decimal("0.2"),
+        alias="TALLY_DUPLICATE_RATIO",
+        ge=0,
+        le=1,
+        description="Share of a counter's deliveries that may be repeats before a check says so",
+    )
+    late_ratio: Decimal = Field(
+        Decimal("0.01"),
+        alias="TALLY_LATE_RATIO",
+        ge=0,
+        le=1,
+        description="Share of a counter's events that may come too late before a check says so",
+    )
+
+    metrics_host: str = Field(
+        "127.0.0.1", alias="TALLY_METRICS_HOST", description="Address that the pipeline's metrics are served at"
+    )
+    metrics_port: int = Field(
+        8081, alias="TALLY_METRICS_PORT", ge=0, le=65535, description="Port of the pipeline's metrics"
+    )
     dagster_host: str = Field("127.0.0.1", alias="TALLY_DAGSTER_HOST", description="Address of the Dagster UI")
     dagster_port: int = Field(3000, alias="TALLY_DAGSTER_PORT", ge=0, le=65535, description="Port of the Dagster UI")
     dagster_automation: Literal["on", "off"] = Field(
@@ -178,6 +213,9 @@ class Settings(BaseSettings):
         description="Months to reconcile, by period start in UTC: the first (it goes on to now), or 2013-01..2013-02",
     )
     sandbox_port: int = Field(12111, alias="TALLY_SANDBOX_PORT", ge=0, le=65535, description="Port of the local Stripe")
+    traces: Literal["off", "on"] = Field(
+        "off", alias="TALLY_TRACES", description="on: traces of OpenTelemetry, from door over tick to push, by OTLP"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="TALLY_LOG_LEVEL", description="Least level logged"
     )

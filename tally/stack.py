@@ -10,12 +10,14 @@ from tally.settings import Settings
 
 CODE_LOCATION = ("-m", "dagster_project.definitions")
 LOOP_COMMAND = python_module("dagster_project.loop")
+METRICS_COMMAND = python_module("tally.metrics")
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
     """What every process of the stack is told; the local Stripe stands in where no key is given."""
     url = database_url(settings)
     environment = dagster_home.prepare(settings, url) | database_environment(url) | {"TALLY_CLOCK": settings.clock}
+    environment["TALLY_ALERT_DOOR_URL"] = settings.alert_door_url or _door_address(settings)
     if uses_local_stripe(settings):
         environment["STRIPE_API_KEY"] = demo_environment.TEST_KEY
         environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{settings.sandbox_port}"
@@ -28,6 +30,7 @@ def services(settings: Settings) -> list[Service]:
     listed = [
         door_service(settings),
         Service("loop", LOOP_COMMAND),
+        metrics_service(settings),
         Service("dagster-webserver", dagster_command(settings, "webserver"), f"{dagster}/server_info"),
         Service("dagster-daemon", dagster_command(settings, "daemon")),
     ]
@@ -38,7 +41,17 @@ def services(settings: Settings) -> list[Service]:
 
 def door_service(settings: Settings) -> Service:
     """The ingest door."""
-    return Service("door", python_module("ingest"), f"http://{settings.door_host}:{settings.door_port}/health/ready")
+    return Service("door", python_module("ingest"), f"{_door_address(settings)}/health/ready")
+
+
+def _door_address(settings: Settings) -> str:
+    return f"http://{settings.door_host}:{settings.door_port}"
+
+
+def metrics_service(settings: Settings) -> Service:
+    """The exporter of the pipeline's metrics."""
+    address = f"http://{settings.metrics_host}:{settings.metrics_port}"
+    return Service("metrics", METRICS_COMMAND, f"{address}/metrics")
 
 
 def sandbox_service(settings: Settings, state: Path | None) -> Service:

@@ -4,13 +4,18 @@ Stripe allows 500 GETs per transaction in a rolling 30 days, and at least 10,000
 are POSTs and count against other limits.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import psycopg
+import stripe
 from psycopg.rows import class_row
 
+from tally.clock import Clock
+from tally.errors import TallyError
 from tally.stripe_account import StripeAccount
 from tally.stripe_requests import CountedRequests
 
@@ -18,7 +23,7 @@ SPAN = timedelta(days=30)
 READS_PER_TRANSACTION = 500
 LEAST_READS = 10_000
 
-Purpose = Literal["sync", "totals"]
+Purpose = Literal["adoption", "closing", "settlement", "sync", "totals", "webhooks"]
 
 _COUNT = """
 insert into tally.stripe_reads as old (tenant_id, account, livemode, day, purpose, reads)
@@ -42,7 +47,8 @@ paid as (
 ),
 
 billed as (
-    select distinct account, livemode from tally.stripe_reads where tenant_id = %(tenant_id)s
+    select distinct account, livemode from tally.stripe_reads
+    where %(tenant_id)s::text is null or tenant_id = %(tenant_id)s
     union
     select %(account)s::text, %(livemode)s::boolean where %(account)s::text is not null
 )
@@ -76,6 +82,23 @@ class ReadBudget:
         return max(0, self.allowance - self.used)
 
 
+@contextmanager
+def reads_booked(
+    connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, purpose: Purpose, clock: Clock
+) -> Iterator[None]:
+    """Every GET that the block makes through `account` is booked, also where Stripe or a rule of ours refuses it.
+
+    Blocks may lie in each other: what the inner one booked is its own. All that reads from Stripe for a tenant does so
+    in one. A process that dies in it loses the number of its last reads.
+    """
+    try:
+        yield
+    except (stripe.StripeError, TallyError):
+        count_reads(connection, account, tenant_id, purpose, clock.now())
+        raise
+    count_reads(connection, account, tenant_id, purpose, clock.now())
+
+
 def count_reads(
     connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, purpose: Purpose, now: datetime
 ) -> int:
@@ -100,15 +123,15 @@ def read_budget(
 
 
 def read_budgets(
-    connection: psycopg.Connection[Any], tenant_id: str, now: datetime, allowance: int | None = None
+    connection: psycopg.Connection[Any], tenant_id: str | None, now: datetime, allowance: int | None = None
 ) -> list[ReadBudget]:
-    """Of every account that the tenant was read from."""
+    """Of every account that the tenant was read from; None: that any tenant was."""
     return _budgets(connection, tenant_id, now, allowance, None, None)
 
 
 def _budgets(
     connection: psycopg.Connection[Any],
-    tenant_id: str,
+    tenant_id: str | None,
     now: datetime,
     allowance: int | None,
     account: str | None,

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from tally.clock import Clock
+from tally.erased_stripe_customers import under_pseudonyms
 from tally.mapping_pauses import lift_pauses
 from tally.push_rejections import release_mended
 from tally.stripe_account import StripeAccount, is_shadow
@@ -22,7 +23,7 @@ from tally.stripe_mirror import (
     write_unmapped,
 )
 from tally.stripe_prices import ReadPrice, read_new_prices, write_prices
-from tally.stripe_reads import count_reads
+from tally.stripe_reads import reads_booked
 from tally.stripe_subscriptions import MeteredItem, StripeMeter, read_metered_items, read_meters, read_subscription
 
 
@@ -37,10 +38,10 @@ def sync_subscriptions(
         stripe.StripeError: a read failed; nothing was changed.
     """
     key = MirrorKey(tenant_id, account.account, account.livemode, clock.now())
-    meters = read_meters(account)
-    items = [item for item in read_metered_items(account) if item.tenant_id in (None, tenant_id)]
-    prices = read_new_prices(connection, account, tenant_id, items)
-    count_reads(connection, account, tenant_id, "sync", key.now)
+    with reads_booked(connection, account, tenant_id, "sync", clock):
+        meters = read_meters(account)
+        items = [item for item in read_metered_items(account) if item.tenant_id in (None, tenant_id)]
+        prices = read_new_prices(connection, account, tenant_id, items)
     return _mirror(connection, key, meters, items, prices)
 
 
@@ -58,11 +59,11 @@ def sync_subscription(
         stripe.StripeError: a read failed; nothing was changed.
     """
     key = MirrorKey(tenant_id, account.account, account.livemode, clock.now())
-    items = [item for item in read_subscription(account, subscription_id) if item.tenant_id in (None, tenant_id)]
-    if any(item.meter_id not in meters for item in items):
-        meters = read_meters(account)
-    prices = read_new_prices(connection, account, tenant_id, items)
-    count_reads(connection, account, tenant_id, "sync", key.now)
+    with reads_booked(connection, account, tenant_id, "sync", clock):
+        items = [item for item in read_subscription(account, subscription_id) if item.tenant_id in (None, tenant_id)]
+        if any(item.meter_id not in meters for item in items):
+            meters = read_meters(account)
+        prices = read_new_prices(connection, account, tenant_id, items)
     return _mirror(connection, key, meters, items, prices, subscription_id)
 
 
@@ -77,6 +78,7 @@ def _mirror(
     """Store what was read, of all subscriptions or of one, in one transaction."""
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 7))", (f"stripe_sync {key.tenant_id}",))
+        items = under_pseudonyms(connection, key.tenant_id, items)
         summary = _stored(connection, key, meters, items, subscription_id)
         write_prices(connection, key, prices, items)
         lift_pauses(connection, key, meters.values())

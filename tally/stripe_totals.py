@@ -13,6 +13,7 @@ import psycopg
 import stripe
 
 from tally.clock import Clock
+from tally.planner_statistics import renew_statistics
 from tally.stripe_account import StripeAccount
 from tally.stripe_invoices import BilledQuantity, UsageLine, billed, read_invoice_lines, read_preview_lines
 from tally.stripe_reads import count_reads, read_budget
@@ -73,6 +74,7 @@ def read_totals(
     they were and is listed in the result. Commits every `KEYS_AT_ONCE` counters: what was read before a kill stays.
     """
     now = clock.now()
+    renew_statistics(connection)
     keys = totals_keys(
         connection, account, tenant_id, now, period_start=period_start, starting_in=starting_in, look_back=look_back,
         customer_ref=customer_ref, begun_at=begun_at,

@@ -1,9 +1,11 @@
-"""What webhooks brought to light that a person should know, as sentences; none when all is well."""
+"""What webhooks brought to light that a person should know, and none when all is well."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+
+from tally.finding import Finding
 
 # A handler comes by within a minute where one runs; Stripe's errors of the last day are news, older ones are history.
 _PAUSED = """
@@ -32,27 +34,33 @@ where account in (select account from tally.push_mappings where tenant_id = %(te
 """
 
 
-def webhook_findings(connection: psycopg.Connection[Any], tenant_id: str) -> tuple[str, ...]:
+def webhook_findings(connection: psycopg.Connection[Any], tenant_id: str) -> tuple[Finding, ...]:
     """Of one tenant: mappings paused, intents dropped, errors that no report names, webhooks that nobody handled."""
     return tuple(_findings(connection, {"tenant_id": tenant_id}))
 
 
-def _findings(connection: psycopg.Connection[Any], tenant: dict[str, Any]) -> Iterator[str]:
+def _findings(connection: psycopg.Connection[Any], tenant: dict[str, Any]) -> Iterator[Finding]:
     for event_name, account, livemode, paused_at, reason in connection.execute(_PAUSED, tenant):
-        mode = "live" if livemode else "test"
-        yield f"nothing goes to {event_name} ({account}, {mode}) since {paused_at:%Y-%m-%d %H:%M:%S}Z: {reason}"
+        meter = f"{event_name} ({account}, {'live' if livemode else 'test'})"
+        yield Finding(
+            "mapping_paused", meter, f"nothing goes to {meter} since {paused_at:%Y-%m-%d %H:%M:%S}Z: {reason}"
+        )
     for code, intents, counters in connection.execute(_REJECTED, tenant):
-        yield (
+        sentence = (
             f"Stripe accepted {intents} push intents of {counters} counters and dropped them later ({code}):"
             " mend the cause, then `tally push --retry-refused`"
         )
+        yield Finding("intents_rejected", str(code), sentence)
     for event_id, code, event_name, unnamed, questioned in connection.execute(_UNNAMED, tenant):
-        yield (
+        sentence = (
             f"Stripe dropped {unnamed} events of {event_name or 'an unknown meter'} ({code}) that its report does not"
             f" name, {questioned} intents are in doubt: `tally webhooks show {event_id}`, `tally reconcile`"
         )
+        yield Finding("drops_unnamed", f"{event_id} {code}", sentence)
     for failed, waiting, since in connection.execute(_WEBHOOKS, tenant):
         if failed:
-            yield f"{failed} webhooks failed: `tally webhooks list --state failed`"
+            sentence = f"{failed} webhooks failed: `tally webhooks list --state failed`"
+            yield Finding("webhooks_failed", "webhooks", sentence)
         if waiting:
-            yield f"{waiting} webhooks wait, the first since {since:%Y-%m-%d %H:%M:%S}Z: `tally webhooks handle`"
+            sentence = f"{waiting} webhooks wait, the first since {since:%Y-%m-%d %H:%M:%S}Z: `tally webhooks handle`"
+            yield Finding("webhooks_waiting", "webhooks", sentence)

@@ -62,19 +62,19 @@ def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator
     """The URL of this test's own database."""
     name = f"test_{next(_numbers)}"
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template_database}")
+        admin.execute(f"create database {name} template {template_database} strategy file_copy")
     yield postgres.url(name)
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="session")
-def built_template(postgres: EmbeddedPostgres, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def built_template(postgres: EmbeddedPostgres, template_database: str, dbt_folder: Path) -> str:
     """The name of a database in which every dbt model was built, over nothing."""
     name = "template_built"
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template_database}")
-    Ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).tick()
+        admin.execute(f"create database {name} template {template_database} strategy file_copy")
+    Ledger(postgres.url(name), dbt_folder).tick()
     return name
 
 
@@ -83,7 +83,7 @@ def built_database_url(postgres: EmbeddedPostgres, built_template: str) -> Itera
     """The URL of this test's own database with every dbt model in it, empty. `Ledger(url, folder)` ticks it."""
     name = f"built_{next(_numbers)}"
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {built_template}")
+        admin.execute(f"create database {name} template {built_template} strategy file_copy")
     yield postgres.url(name)
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")
@@ -91,8 +91,10 @@ def built_database_url(postgres: EmbeddedPostgres, built_template: str) -> Itera
 
 @pytest.fixture(scope="session")
 def dbt_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt keeps its parse state in this test process."""
-    return tmp_path_factory.mktemp("dbt_folder")
+    """Where dbt keeps its parse state in this process; its parent is a TALLY_HOME where nothing is parsed twice."""
+    folder = tmp_path_factory.mktemp("home") / "dbt"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

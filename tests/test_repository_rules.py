@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.version import Version
 
 from tally.cli.app import COMMANDS
@@ -85,23 +84,6 @@ def test_the_lock_file_pins_every_declared_dependency() -> None:
         if "==" in line
     }
     assert {name for name in names if name not in pinned} == set()
-
-
-def test_the_compose_file_describes_what_production_needs() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    services = compose["services"]
-    assert set(services) == {"postgres", "migrate", "ingest", "loop", "dagster-webserver", "dagster-daemon"}
-    lasting = {name: service for name, service in services.items() if name != "migrate"}
-    assert [name for name, service in lasting.items() if "healthcheck" not in service] == []
-    published = chain.from_iterable(service.get("ports", []) for service in services.values())
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
-
-
-def test_secrets_of_the_compose_file_come_from_the_environment() -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    for line in text.splitlines():
-        if re.search(r"PASSWORD:|API_KEY:", line):
-            assert "${" in line, line
 
 
 def test_every_command_of_the_documents_exists() -> None:

@@ -1,4 +1,7 @@
-"""Partitions: months of period starts, in UTC (tally/months.py says why). Which ones is the setting TALLY_MONTHS."""
+"""Partitions: months of period starts, in UTC (tally/months.py says why), and tenants.
+
+Which months there are is the setting TALLY_MONTHS. Tenants are as declared: the sensor declared_tenants adds them.
+"""
 
 import dagster as dg
 
@@ -14,3 +17,12 @@ months = dg.MonthlyPartitionsDefinition(
     end_offset=0 if _LAST else 1,
     fmt=KEY_FORMAT,
 )
+
+tenants = dg.DynamicPartitionsDefinition(name="tenants")
+months_of_tenants = dg.MultiPartitionsDefinition({"month": months, "tenant": tenants})
+
+
+def month_and_tenant(partition_key: str) -> tuple[str, str]:
+    """The two parts of a key of `months_of_tenants`, such as "2024-03|acme"."""
+    month, _, tenant = partition_key.partition("|")
+    return month, tenant

@@ -11,8 +11,10 @@ import psycopg
 from tally.clock import Clock, clock_for
 from tally.database import connect, database_url
 from tally.ledger import Ledger
+from tally.migrations import require_current
 from tally.settings import Settings, load_settings
 from tally.stripe_account import StripeAccount, open_account
+from tally.tracing import ledger_of
 
 
 class Tally:
@@ -29,8 +31,16 @@ class Tally:
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:
-        """An autocommit connection, closed at the end of the block."""
-        with connect(self.url, autocommit=True) as connection:
+        """An autocommit connection, closed at the end of the block; the first one of a process asks for the schema.
+
+        Raises:
+            SchemaError: it is not this version's.
+        """
+        url = self.url
+        with connect(url, autocommit=True) as connection:
+            if url not in _current:
+                require_current(connection)
+                _current.add(url)
             yield connection
 
     def clock(self, connection: psycopg.Connection) -> Clock:
@@ -66,9 +76,13 @@ class Tally:
 TallyResource = dg.ResourceParam[Tally]
 
 
+# The databases whose schema this process has found to be its own.
+_current: set[str] = set()
+
+
 @cache
 def _ledger(url: str) -> Ledger:
-    return Ledger(url)
+    return ledger_of(load_settings())
 
 
 @dg.definitions

@@ -2,7 +2,8 @@
 {% macro bound_name(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
 
 {#-
-    Lock the model's bound and say what to read: {read_from, read_to, rebuild, table_exists, has_contract_shape}. The lock lasts until the
+    Lock the model's bound and say what to read: {read_from, read_to, rebuild, table_exists, has_contract_shape,
+    lacks_door_view}. The lock lasts until the
     transaction ends, so a tick and a `dbt build` at once run one after the other, each from where the other committed.
 -#}
 {% macro open_window(target) %}
@@ -15,6 +16,7 @@
             A probe by key is written as a lateral subquery with a limit, which this does not forbid. -#}
         set local enable_nestloop = off;
         set local enable_mergejoin = off;
+        {{ as_schema_owner(target) }};
         insert into tally.model_bounds (model, system_identifier)
         values ('{{ model_name }}', tally.cluster_identifier())
         on conflict (model) do nothing;
@@ -26,7 +28,8 @@
             tally.cluster_identifier(),
             to_regclass('{{ target.include(database=false) }}') is not null,
             {{ has_contract_shape(target, model) }},
-            greatest(({{ newest_readable_xid() }}), read_to)::text
+            greatest(({{ newest_readable_xid() }}), read_to)::text,
+            {{ door_view_is_missing(target, model) }}
         from tally.model_bounds
         where model = '{{ model_name }}'
     {%- endcall -%}
@@ -40,6 +43,7 @@
         'rebuild': rebuild,
         'table_exists': bound[3],
         'has_contract_shape': bound[4],
+        'lacks_door_view': bound[6],
     }) }}
 {% endmacro %}
 

@@ -18,6 +18,9 @@
             'the table no longer has the columns of its contract: `tally dbt build --full-refresh --select ' ~ model.name ~ '+`'
         ) -%}
     {%- endif -%}
+    {%- if config.get('at_the_door') and (window.rebuild or window.lacks_door_view) -%}
+        {%- call statement('door_view') -%} {{ make_door_view(target) }} {%- endcall -%}
+    {%- endif -%}
     {{ get_assert_columns_equivalent(sql) }}
 
     {%- set columns = model.columns | join(', ') -%}

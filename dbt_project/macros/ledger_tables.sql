@@ -14,7 +14,9 @@
     {%- if execute -%}
         select pg_advisory_xact_lock(hashtext('tally.create_missing_ledger_tables'));
         {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'ledger' -%}
-            {{ ledger_table_ddl(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias), node) }}
+            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
+            {{ as_schema_owner(relation) }};
+            {{ ledger_table_ddl(relation, node) }}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}

@@ -6,16 +6,15 @@ from tally.adjustments import propose_late_adjustments
 from tally.cli.output import JsonFlag, console, print_json, print_table
 from tally.cli.session import opened
 from tally.clock import clock_for
-from tally.database import database_url
-from tally.ledger import Ledger
 from tally.settings import load_settings
+from tally.tracing import ledger_of
 
 
 def tick(as_json: JsonFlag = False) -> None:
     """Run the ledger's models once over the newly landed rows; `tally dbt build` does the same and tests as well."""
     settings = load_settings()
     with opened() as connection:
-        result = Ledger(database_url(settings)).tick()
+        result = ledger_of(settings).tick()
         late = propose_late_adjustments(connection, clock_for(settings, connection))
     if as_json:
         print_json({**asdict(result), "late": late})

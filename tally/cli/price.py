@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tally.pricing import Line
 
 _TAKEN = ("amount", "discount", "commitment", "credit", "net", "tax")
-_TOTALS = ("subtotal", "discount", "commitment", "credit", "tax", "total", "chargeable")
+_TOTALS = ("subtotal", "discount", "true_up", "commitment", "credit", "tax", "total", "chargeable")
 
 
 def price(

@@ -107,7 +107,14 @@ def _events(chain: Chain) -> str:
         if events.archived
         else ""
     )
-    return f"{events.count:,} landed, sum {quantity(events.quantity_sum)}, sha256 {events.sha256}{archived}"
+    erased = chain.erased
+    kept = (
+        f"; erased on {moment(erased.erased_at)} by {escape(erased.erased_by)}: payload hashes as they were kept,"
+        " payloads and identifiers no longer recomputable"
+        if erased
+        else ""
+    )
+    return f"{events.count:,} landed, sum {quantity(events.quantity_sum)}, sha256 {events.sha256}{archived}{kept}"
 
 
 def _left_out(chain: Chain) -> Iterable[str]:

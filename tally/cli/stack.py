@@ -59,10 +59,12 @@ def print_addresses(settings: Settings) -> None:
     door = f"http://{settings.door_host}:{settings.door_port}"
     local = f"http://127.0.0.1:{settings.sandbox_port}"
     rows: list[tuple[Any, ...]] = [
+        ("is billing healthy?", f"http://{settings.dagster_host}:{settings.dagster_port}/assets/billing/health"),
         ("Dagster UI", f"http://{settings.dagster_host}:{settings.dagster_port}/asset-groups"),
         ("ingest door", f"{door}/v1/events"),
         ("its contract", f"{door}/docs"),
         ("its metrics", f"{door}/metrics"),
+        ("the pipeline's", f"http://{settings.metrics_host}:{settings.metrics_port}/metrics"),
         ("local Stripe", local) if uses_local_stripe(settings) else ("Stripe", settings.stripe_api_base or "live API"),
         ("logs", str(settings.home / "logs")),
     ]

@@ -1,76 +1,69 @@
 """`tally status`: one screen, and an exit code for monitors."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+import time
+from typing import Annotated, Any
 
+import psycopg
 import typer
+from rich.live import Live
 
 from tally import closing
-from tally.cli.output import JsonFlag, TenantOption, console, print_json, print_table
+from tally.alerts import list_alerts
+from tally.cli.output import JsonFlag, TenantOption, console, print_json
 from tally.cli.session import opened, tenant_meant
-from tally.clock import clock_for
-from tally.loop_heartbeat import LoopState
-from tally.pipeline_status import PipelineStatus, pipeline_status
-from tally.settings import load_settings
+from tally.cli.status_screen import Look, screen
+from tally.clock import Clock, clock_for
+from tally.machine import machine
+from tally.pipeline_status import Limits, pipeline_status
+from tally.settings import Settings, load_settings
 
 
-def status(tenant: TenantOption = None, as_json: JsonFlag = False) -> None:
+def status(
+    tenant: TenantOption = None,
+    watch: Annotated[float | None, typer.Option(min=0.5, metavar="SECONDS", help="Look again every so often.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Say whether billing is healthy. Exits 1 when something needs a person."""
+    if watch is not None and as_json:
+        raise typer.BadParameter("--watch shows a screen, --json prints one document: choose one")
+    settings = load_settings()
     with opened() as connection:
         tenant_id = tenant_meant(connection, tenant)
-        settings = load_settings()
         clock = clock_for(settings, connection)
-        found = pipeline_status(connection, tenant_id, clock.now(), settings.stripe_read_allowance)
-        ending = closing.overview(connection, tenant_id, clock)
-    wrong = (*found.wrong, *ending.wrong)
-    if as_json:
-        print_json({"tenant_id": tenant_id, **vars(found), "closing": ending, "wrong": wrong})
-    else:
-        print_table(f"Tallyledger: {tenant_id}", ["stage", "what", "value"], [*_rows(found), *_closing_rows(ending)])
-        for sentence in wrong:
-            console.print(f"[red]wrong:[/red] {sentence}")
-        if not wrong:
-            console.print("[green]nothing needs a person[/green]")
-    raise typer.Exit(1 if wrong else 0)
+        look = _look(connection, tenant_id, settings, clock)
+        if as_json:
+            print_json(_document(look))
+        elif watch is None:
+            console.print(screen(look))
+        else:
+            look = _watch(connection, look, settings, clock, watch)
+    raise typer.Exit(1 if look.wrong else 0)
 
 
-def _rows(found: PipelineStatus) -> Iterator[tuple[Any, ...]]:
-    yield "landed", "last delivery", found.last_landed_at
-    yield "", "waiting for the ledger", found.rows_waiting
-    yield "", "lag: age of the oldest", found.lag
-    yield from _loop(found.loop)
-    yield "counted", "counters", found.counters
-    yield "", "events in them", found.events_counted
-    yield "", "late, not in them", found.late_events
-    yield "", "conflicts", found.conflicts
-    yield "sent", "oldest open intent", found.oldest_open_intent_at
-    yield from _by_name("intents", found.intents)
-    yield "parity", "lines", sum(found.lines.values())
-    yield from _by_name("lines", found.lines)
-    for budget in found.reads:
-        mode = "live" if budget.livemode else "test"
-        yield "reads", f"GETs in 30 days, {budget.account} ({mode})", f"{budget.used:,} of {budget.allowance:,}"
+def _look(connection: psycopg.Connection[Any], tenant_id: str, settings: Settings, clock: Clock) -> Look:
+    now, limits = clock.now(), Limits.of(settings)
+    pipeline = pipeline_status(connection, tenant_id, now, settings.stripe_read_allowance, limits)
+    ending = closing.overview(connection, tenant_id, clock)
+    below = machine(connection, settings.home)
+    alerts = list_alerts(connection, tenant_id=tenant_id)
+    wrong = (*pipeline.wrong, *ending.wrong, *map(str, below.findings(limits.lag)))
+    return Look(tenant_id, now, pipeline, ending, below, alerts, wrong)
 
 
-def _closing_rows(found: closing.Overview) -> Iterator[tuple[Any, ...]]:
-    yield "closing", "drafts", len(found.drafts)
-    yield "", "drafts with something unsettled", sum(bool(draft.unsettled) for draft in found.drafts)
-    yield "", "drafts held by us", len(found.holds)
-    yield from _by_name("rests", Counter(rest.state for rest in found.rests))
+def _watch(connection: psycopg.Connection[Any], look: Look, settings: Settings, clock: Clock, seconds: float) -> Look:
+    """Until Ctrl-C; returns the last look."""
+    with Live(screen(look), console=console, auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(seconds)
+                look = _look(connection, look.tenant_id, settings, clock)
+                live.update(screen(look), refresh=True)
+        except KeyboardInterrupt:
+            return look
 
 
-def _loop(loop: LoopState | None) -> Iterator[tuple[Any, ...]]:
-    if loop is None:
-        yield "loop", "state", "none has run here"
-        return
-    state = "runs" if loop.is_running else "died" if loop.died else f"stopped at {loop.stopped_at:%Y-%m-%d %H:%M:%S}Z"
-    yield "loop", "state", f"{state} ({loop.process})"
-    yield "", "last tick", loop.last_tick_at
-    if loop.is_running:
-        yield "", "ticks per minute", loop.ticks_last_minute
-
-
-def _by_name(what: str, counts: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
-    for name, number in counts.items():
-        yield "", f"{what} {name}", number
+def _document(look: Look) -> dict[str, Any]:
+    return {
+        "tenant_id": look.tenant_id, **vars(look.pipeline), "closing": look.ending, "machine": look.machine,
+        "alerts": look.alerts, "wrong": look.wrong,
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from tally.closing.holding import advance, again, open_hold
 from tally.closing.invoice import read_draft
 from tally.closing.watching import decision
 from tally.stripe_account import StripeAccount
+from tally.stripe_reads import reads_booked
 
 
 def release(
@@ -36,7 +37,8 @@ def release(
     require_person(by)
     hold = open_hold(connection, account, tenant_id, invoice_id)
     decide_release(connection, hold, by, reason, finalize=finalize)
-    return _advanced(connection, account, hold, clock)
+    with reads_booked(connection, account, tenant_id, "closing", clock):
+        return _advanced(connection, account, hold, clock)
 
 
 def hold_by_hand(
@@ -56,6 +58,20 @@ def hold_by_hand(
         stripe.StripeError: Stripe was not told for certain; the next run goes on with it.
     """
     require_person(by)
+    with reads_booked(connection, account, tenant_id, "closing", clock):
+        _decide(connection, account, tenant_id, invoice_id, by, reason, clock)
+        return _advanced(connection, account, open_hold(connection, account, tenant_id, invoice_id), clock)
+
+
+def _decide(
+    connection: psycopg.Connection[Any],
+    account: StripeAccount,
+    tenant_id: str,
+    invoice_id: str,
+    by: str,
+    reason: str,
+    clock: Clock,
+) -> None:
     now = clock.now()
     found = [each for each in drafts(connection, tenant_id, account.account, account.livemode, now)
              if each.invoice_id == invoice_id]  # fmt: skip
@@ -67,7 +83,6 @@ def hold_by_hand(
     decide_hold(
         connection, tenant_id, decision(account, found[0], draft.finalizes_at, by, reason, now), only_first=False
     )
-    return _advanced(connection, account, open_hold(connection, account, tenant_id, invoice_id), clock)
 
 
 def _advanced(connection: psycopg.Connection[Any], account: StripeAccount, hold: Hold, clock: Clock) -> Hold:

@@ -1,5 +1,6 @@
 """Closing at a glance, from what is stored; calls nobody."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from tally.closing.drafts import BilledDraft, drafts
 from tally.closing.hold import Hold, holds
 from tally.closing.moved import Waiting, moved_counters
 from tally.closing.rest import OPEN, Rest, list_rests
+from tally.finding import Finding
 
 # An item that no invoice has taken up for that long waits for one that may not come.
 STRANDED_AFTER = timedelta(days=62)
@@ -35,23 +37,31 @@ class Overview:
     @property
     def wrong(self) -> tuple[str, ...]:
         """What needs a person, in words."""
-        found = []
+        return tuple(finding.sentence for finding in self.findings)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The same, each with its kind."""
+        return tuple(self._found())
+
+    def _found(self) -> Iterator[Finding]:
         if self.holds:
-            found.append(f"{len(self.holds)} drafts are held back: `tally close list` says why")
-        proposed = sum(rest.state == "proposed" for rest in self.rests)
-        if proposed:
-            found.append(f"{proposed} rests of closed counters wait for a decision: `tally close list`")
-        refused = sum(rest.state == "refused" for rest in self.rests)
-        if refused:
-            found.append(f"{refused} rests were refused by Stripe: `tally close list` says why")
+            sentence = f"{len(self.holds)} drafts are held back: `tally close list` says why"
+            yield Finding("drafts_held", "drafts", sentence)
+        if proposed := sum(rest.state == "proposed" for rest in self.rests):
+            sentence = f"{proposed} rests of closed counters wait for a decision: `tally close list`"
+            yield Finding("rests_proposed", "rests", sentence)
+        if refused := sum(rest.state == "refused" for rest in self.rests):
+            sentence = f"{refused} rests were refused by Stripe: `tally close list` says why"
+            yield Finding("rests_refused", "rests", sentence)
         waiting = [each for each in self.waiting if each.needs_a_person]
         if waiting:
-            found.append(f"{len(waiting)} closed counters are not billed as counted: {waiting[0].detail}")
+            sentence = f"{len(waiting)} closed counters are not billed as counted: {waiting[0].detail}"
+            yield Finding("counters_not_billed", "counters", sentence)
         if self.stranded:
-            found.append(
-                f"{len(self.stranded)} invoice items wait for an invoice that does not come: `tally close list`"
-            )
-        return tuple(found)
+            number = len(self.stranded)
+            sentence = f"{number} invoice items wait for an invoice that does not come: `tally close list`"
+            yield Finding("items_stranded", "invoice items", sentence)
 
 
 def overview(connection: psycopg.Connection[Any], tenant_id: str, clock: Clock, *, all_rests: bool = False) -> Overview:

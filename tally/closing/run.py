@@ -18,6 +18,7 @@ from tally.closing.watching import DraftState, watch_drafts
 from tally.push import DeliveryResult, push
 from tally.settings import Settings
 from tally.stripe_account import StripeAccount
+from tally.stripe_reads import reads_booked
 from tally.stripe_totals import Unread, read_totals
 
 # Stripe takes events for 35 days; a draft older than that is somebody's to look at.
@@ -65,8 +66,21 @@ def close_periods(
     """Everything that closing needs now, in the order in which one step leads to the next.
 
     Idempotent, any number may run at once, and killed anywhere the next run goes on. A dry run reads what was stored
-    last and asks Stripe about drafts and invoices, and changes nothing anywhere.
+    last and asks Stripe about drafts and invoices, and changes nothing anywhere but the number of reads.
     """
+    with reads_booked(connection, account, tenant_id, "closing", clock):
+        return _closed(settings, connection, account, tenant_id, clock, dry_run=dry_run)
+
+
+def _closed(
+    settings: Settings,
+    connection: psycopg.Connection[Any],
+    account: StripeAccount,
+    tenant_id: str,
+    clock: Clock,
+    *,
+    dry_run: bool,
+) -> CloseResult:
     pushed: DeliveryResult | None = None
     unread: tuple[Unread, ...] = ()
     if not dry_run:

@@ -10,6 +10,7 @@ from tally.database import connect, database_url
 from tally.errors import LedgerBusy, LedgerError
 from tally.ledger.environment import dbt_environment
 from tally.ledger.results import Build, ModelRun, TestResult, Tick
+from tally.migrations import require_current
 from tally.settings import Settings, load_settings
 
 ADVISORY_LOCK = 7_465_110_002
@@ -25,6 +26,7 @@ class Ledger:
         self.url = database_url(settings) if settings is not None else str(where)
         self._folder = folder or (settings or load_settings()).home / "dbt"
         self._views_are_current = False
+        self._schema_is_current = False
 
     def tick(self, *, wait: bool = True) -> Tick:
         """Read what landed since the last tick into every ledger model, each in a transaction of its own.
@@ -95,6 +97,9 @@ class Ledger:
     @contextmanager
     def _only_runner(self, wait: bool) -> Iterator[None]:
         with connect(self.url, autocommit=True) as connection:
+            if not self._schema_is_current:
+                require_current(connection)
+                self._schema_is_current = True
             if wait:
                 connection.execute("select pg_advisory_lock(%s)", (ADVISORY_LOCK,))
             else:

@@ -1,4 +1,4 @@
-"""A bill: lines, then discounts, commitments, credits and tax, in that order; every line adds up to the total.
+"""A bill: lines, then discounts, minimum spends, commitments, credits and tax, in that order; every line adds up.
 
 Discounts are taken off first, credits before tax (Stripe's `pretax_credit_amounts`), tax is on what is left.
 """
@@ -8,58 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tally.pricing.currency import Currency
+from tally.pricing.discount import Discount, take_discounts
 from tally.pricing.drawdown import Commitment, CreditGrant, Drawdown, draw_commitments, draw_credits
-from tally.pricing.errors import AmountInvalid, MixedCurrencies, TermsConflict, UnknownModel
-from tally.pricing.exact import apportion, exact, half_up
+from tally.pricing.errors import MixedCurrencies, TermsConflict
+from tally.pricing.exact import half_up, plain
 from tally.pricing.line import Line
-
-TaxBehavior = Literal["exclusive", "inclusive"]
-_HUNDRED = Decimal(100)
-
-
-@dataclass(frozen=True)
-class Discount:
-    """`percent` (above 0, at most 100) off the lines of `prices` (ids; None: all lines)."""
-
-    percent: Decimal
-    prices: frozenset[str] | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < exact(self.percent, "percent") <= _HUNDRED:
-            raise AmountInvalid("percent", f"{self.percent} does not lie above 0 and up to 100")
-
-
-@dataclass(frozen=True)
-class Tax:
-    """A given rate: added to the amounts (exclusive) or contained in them (inclusive)."""
-
-    percent: Decimal
-    behavior: TaxBehavior = "exclusive"
-
-    def __post_init__(self) -> None:
-        if exact(self.percent, "tax.percent") < 0:
-            raise AmountInvalid("tax.percent", f"{self.percent} is below zero")
-        if self.behavior not in get_args(TaxBehavior):
-            raise UnknownModel("tax.behavior", f"{self.behavior!r} is neither exclusive nor inclusive")
-
-    def of(self, amount: int) -> int:
-        """The tax on, or in, an amount; minor units, rounded half up."""
-        whole = _HUNDRED if self.behavior == "exclusive" else _HUNDRED + self.percent
-        return half_up(Decimal(amount), Fraction(self.percent) / Fraction(whole))
+from tally.pricing.minimum_spend import MinimumSpend, Spent, count_spend, true_up_lines
+from tally.pricing.taxes import Tax, tax_lines
 
 
 @dataclass(frozen=True)
 class BillLine:
-    """A line, what was taken off it and the tax on or in the rest; minor units, each zero or more."""
+    """A line, what was taken off it and the tax on or in the rest; minor units, each zero or more.
+
+    `taxes` are the parts of `tax` by rate, in the order of the bill's.
+    """
 
     line: Line
     discount: int
     commitment: int
     credit: int
     tax: int
+    taxes: tuple[int, ...] = ()
 
     @property
     def net(self) -> int:
@@ -69,12 +42,19 @@ class BillLine:
 
 @dataclass(frozen=True)
 class Bill:
-    """A bill in minor units of one currency. `total` is what is owed; `chargeable` is that in the currency's steps."""
+    """A bill in minor units of one currency. `total` is what is owed; `chargeable` is that in the currency's steps.
+
+    `subtotal` is that of the lines given; the lines that a minimum spend adds are `true_up`. `spent` is what to count
+    towards each minimum on later bills, `taxes` the tax of each rate.
+    """
 
     currency: Currency
     lines: tuple[BillLine, ...]
     drawdowns: tuple[Drawdown, ...]
+    spent: tuple[Spent, ...]
+    taxes: tuple[tuple[Tax, int], ...]
     subtotal: int
+    true_up: int
     discount: int
     commitment: int
     credit: int
@@ -89,7 +69,7 @@ class Bill:
 
     def as_json(self) -> dict[str, Any]:
         """Amounts in major units as text, the lines with their explanations."""
-        fields = ("subtotal", "discount", "commitment", "credit", "tax", "total", "chargeable")
+        fields = ("subtotal", "discount", "true_up", "commitment", "credit", "tax", "total", "chargeable")
         return {
             "currency": self.currency.code,
             "lines": [
@@ -98,6 +78,13 @@ class Bill:
             ],
             "drawdowns": [
                 {"source": each.source, "line": each.line, **self._texts(each, "amount")} for each in self.drawdowns
+            ],
+            "minimum_spends": [
+                {"source": each.source, **self._texts(each, "amount", "shortfall")} for each in self.spent
+            ],
+            "taxes": [
+                {"percent": plain(tax.percent), "behavior": tax.behavior, "amount": str(self.currency.major(amount))}
+                for tax, amount in self.taxes
             ],
             **self._texts(self, *fields),
         }
@@ -112,71 +99,83 @@ def make_bill(
     discounts: Sequence[Discount] = (),
     commitments: Sequence[Commitment] = (),
     grants: Sequence[CreditGrant] = (),
-    tax: Tax | None = None,
+    taxes: Sequence[Tax] = (),
+    minimum_spends: Sequence[MinimumSpend] = (),
 ) -> Bill:
     """The bill of `lines` for a period, whose end (UTC-aware) decides which commitments and credits are in force.
 
-    Discounts follow one another, each on what the one before left. A discount and the tax are rounded once and spread
-    over their lines by largest remainder, so that the lines add up to the bill.
+    Discounts follow one another, each on what the one before left. A discount and a rate's tax are rounded once and
+    spread over their lines by largest remainder, so that the lines add up to the bill. What is missing of a minimum
+    spend in its last period becomes a line, which is taxed and which no commitment or credit pays.
 
     Raises:
-        TermsConflict: there is no line, or the period's end has no zone.
-        MixedCurrencies: lines, commitments or credits of two currencies.
+        TermsConflict: there is no line, the period's end has no zone, or rates that Stripe would not take together.
+        MixedCurrencies: lines, discounts, commitments, credits or minimum spends of two currencies.
         OverApplied: a commitment or credit of which more was used than it has.
     """
-    currency = _one_currency(lines, commitments, grants)
+    currency = _one_currency(lines, discounts, commitments, grants, minimum_spends)
     if period_end.utcoffset() is None:
         raise TermsConflict("period_end", "needs a time zone")
     left = [line.amount_minor for line in lines]
-    discounted = _discount(lines, left, discounts)
+    discounted = take_discounts(lines, left, discounts)
+    spent = count_spend(minimum_spends, lines, left, period_end)
     committed = draw_commitments(commitments, left, period_end)
     credited = draw_credits(grants, [line.price for line in lines], left, period_end)
-    taxed = [0] * len(left) if tax is None else apportion(tax.of(sum(left)), left)
-    drawn = (*committed, *credited)
-    billed = tuple(
-        BillLine(line, discounted[number], _drawn(committed, number), _drawn(credited, number), taxed[number])
-        for number, line in enumerate(lines)
-    )
-    added = sum(taxed) if tax is not None and tax.behavior == "exclusive" else 0
+    added = true_up_lines(spent, currency)
+    every = [*lines, *added]
+    left += [line.amount_minor for line in added]
+    discounted += [0] * len(added)
+    taxed = tax_lines(every, left, taxes)
+    on_top = sum(sum(parts) for tax, parts in zip(taxes, taxed, strict=True) if tax.behavior == "exclusive")
     return Bill(
         currency=currency,
-        lines=billed,
-        drawdowns=drawn,
+        lines=tuple(
+            _line(line, number, discounted[number], committed, credited, taxed) for number, line in enumerate(every)
+        ),
+        drawdowns=(*committed, *credited),
+        spent=spent,
+        taxes=tuple((tax, sum(parts)) for tax, parts in zip(taxes, taxed, strict=True)),
         subtotal=sum(line.amount_minor for line in lines),
+        true_up=sum(line.amount_minor for line in added),
         discount=sum(discounted),
         commitment=sum(each.amount for each in committed),
         credit=sum(each.amount for each in credited),
-        tax=sum(taxed),
-        total=sum(left) + added,
+        tax=sum(sum(parts) for parts in taxed),
+        total=sum(left) + on_top,
     )
 
 
-def _one_currency(lines: Sequence[Line], commitments: Sequence[Commitment], grants: Sequence[CreditGrant]) -> Currency:
+def _line(
+    line: Line,
+    number: int,
+    discount: int,
+    committed: Sequence[Drawdown],
+    credited: Sequence[Drawdown],
+    taxed: Sequence[Sequence[int]],
+) -> BillLine:
+    taxes = tuple(parts[number] for parts in taxed)
+    return BillLine(line, discount, _drawn(committed, number), _drawn(credited, number), sum(taxes), taxes)
+
+
+def _one_currency(
+    lines: Sequence[Line],
+    discounts: Sequence[Discount],
+    commitments: Sequence[Commitment],
+    grants: Sequence[CreditGrant],
+    minimum_spends: Sequence[MinimumSpend],
+) -> Currency:
     if not lines:
         raise TermsConflict("lines", "a bill needs at least one line")
     currency = lines[0].price.currency
     others = [(f"lines.{number}", line.price.currency) for number, line in enumerate(lines)]
+    others += [(f"discounts.{number}", each.currency) for number, each in enumerate(discounts) if each.currency]
     others += [(f"commitments.{number}", each.currency) for number, each in enumerate(commitments)]
     others += [(f"credit_grants.{number}", each.currency) for number, each in enumerate(grants)]
+    others += [(f"minimum_spends.{number}", each.currency) for number, each in enumerate(minimum_spends)]
     for field, other in others:
         if other != currency:
             raise MixedCurrencies(f"{field}.currency", f"is {other.code} on a bill in {currency.code}; bill it apart")
     return currency
-
-
-def _discount(lines: Sequence[Line], left: list[int], discounts: Sequence[Discount]) -> list[int]:
-    """Take the discounts off `left` (changed in place); returns each line's discount."""
-    taken = [0] * len(left)
-    for discount in discounts:
-        weights = [
-            amount if discount.prices is None or line.price.id in discount.prices else 0
-            for line, amount in zip(lines, left, strict=True)
-        ]
-        total = half_up(Decimal(sum(weights)), Fraction(discount.percent) / 100)
-        for number, part in enumerate(apportion(total, weights)):
-            taken[number] += part
-            left[number] -= part
-    return taken
 
 
 def _drawn(drawdowns: Sequence[Drawdown], number: int) -> int:

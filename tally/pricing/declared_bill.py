@@ -1,17 +1,22 @@
 """A bill as people declare it, to try out what a customer would owe; amounts in major units."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from tally.declared_values import Declared, ExactDecimal
 from tally.periods import Period
-from tally.pricing.bill import Bill, Discount, Tax, make_bill
+from tally.pricing.bill import Bill, make_bill
 from tally.pricing.currency import Currency, currency_of
 from tally.pricing.declared_book import AnyPrice, price_of
+from tally.pricing.discount import Discount
 from tally.pricing.drawdown import DEFAULT_PRIORITY, Commitment, CreditGrant
-from tally.pricing.errors import AmountInvalid, PricingError
+from tally.pricing.errors import AmountInvalid, PricingError, TermsConflict
 from tally.pricing.line import Line, price_line
+from tally.pricing.minimum_spend import MinimumSpend
+from tally.pricing.taxes import Tax
 
 
 class DeclaredLine(Declared):
@@ -25,9 +30,11 @@ class DeclaredLine(Declared):
 
 
 class DeclaredDiscount(Declared):
-    """A percentage off the lines of some prices, by id, or of all."""
+    """A percentage, or an amount of a currency, off the lines of some prices, by id, or of all."""
 
-    percent: ExactDecimal
+    percent: ExactDecimal | None = None
+    amount: ExactDecimal | None = None
+    currency: str | None = None
     prices: frozenset[str] | None = None
 
 
@@ -63,10 +70,28 @@ class DeclaredGrant(Declared):
 
 
 class DeclaredTax(Declared):
-    """A given rate in percent, exclusive or inclusive."""
+    """A given rate in percent, exclusive or inclusive; for the lines of some prices, by id, or by default for all."""
 
     percent: ExactDecimal
     behavior: str = "exclusive"
+    prices: frozenset[str] | None = None
+
+
+class DeclaredMinimum(Declared):
+    """An amount to be spent within a span of time, on some prices or on all; `spent` was counted before."""
+
+    id: str
+    currency: str
+    amount: ExactDecimal
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    spent: ExactDecimal = Decimal(0)
+    prices: frozenset[str] | None = None
+
+    @model_validator(mode="after")
+    def _spans_time(self) -> "DeclaredMinimum":
+        Period(self.starts_at, self.ends_at)
+        return self
 
 
 class DeclaredBill(Declared):
@@ -77,17 +102,24 @@ class DeclaredBill(Declared):
     discounts: tuple[DeclaredDiscount, ...] = ()
     commitments: tuple[DeclaredCommitment, ...] = ()
     credit_grants: tuple[DeclaredGrant, ...] = ()
-    tax: DeclaredTax | None = None
+    tax: tuple[DeclaredTax, ...] = ()
+    minimum_spends: tuple[DeclaredMinimum, ...] = ()
+
+    @field_validator("tax", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return [given] if isinstance(given, Mapping) else given
 
     def bill(self) -> Bill:
         """The bill. Raises PricingError subclasses as `make_bill` and the prices do."""
         return make_bill(
             [_line(declared, f"lines.{number}") for number, declared in enumerate(self.lines)],
             self.period_end,
-            [Discount(each.percent, each.prices) for each in self.discounts],
+            [_discount(declared, f"discounts.{number}") for number, declared in enumerate(self.discounts)],
             [_commitment(each) for each in self.commitments],
             [_grant(each) for each in self.credit_grants],
-            None if self.tax is None else Tax(self.tax.percent, self.tax.behavior),  # type: ignore[arg-type]
+            [Tax(each.percent, each.behavior, each.prices) for each in self.tax],  # type: ignore[arg-type]
+            [_minimum(each) for each in self.minimum_spends],
         )
 
 
@@ -96,6 +128,30 @@ def _line(declared: DeclaredLine, place: str) -> Line:
         return declared.line()
     except PricingError as error:
         raise error.within(place) from None
+
+
+def _discount(declared: DeclaredDiscount, place: str) -> Discount:
+    try:
+        currency = None if declared.currency is None else currency_of(declared.currency)
+        amount = declared.amount
+        minor = None if amount is None or currency is None else _minor(currency, amount, "amount")
+        if amount is not None and currency is None:
+            raise TermsConflict("currency", "is missing; an amount needs it")
+        return Discount(declared.percent, declared.prices, minor, currency)
+    except PricingError as error:
+        raise error.within(place) from None
+
+
+def _minimum(declared: DeclaredMinimum) -> MinimumSpend:
+    currency = currency_of(declared.currency, f"{declared.id}.currency")
+    return MinimumSpend(
+        id=declared.id,
+        currency=currency,
+        amount=_minor(currency, declared.amount, f"{declared.id}.amount"),
+        period=Period(declared.starts_at, declared.ends_at),
+        spent=_minor(currency, declared.spent, f"{declared.id}.spent"),
+        prices=declared.prices,
+    )
 
 
 def _commitment(declared: DeclaredCommitment) -> Commitment:

@@ -95,7 +95,7 @@ class Drawdown:
 
 def draw_commitments(commitments: Sequence[Commitment], left: list[int], period_end: datetime) -> list[Drawdown]:
     """Draw down the commitments in force, the one that ends first first; `left` is changed in place."""
-    _check_ids([each.id for each in commitments], "commitments")
+    check_ids([each.id for each in commitments], "commitments")
     in_force = sorted(
         (each for each in commitments if each.in_force(period_end)), key=lambda each: (each.period.end, each.id)
     )
@@ -107,7 +107,7 @@ def draw_credits(
     grants: Sequence[CreditGrant], prices: Sequence[Price], left: list[int], period_end: datetime
 ) -> list[Drawdown]:
     """Use the grants that are in force on the lines they apply to, in Stripe's order; `left` is changed in place."""
-    _check_ids([each.id for each in grants], "credit_grants")
+    check_ids([each.id for each in grants], "credit_grants")
     used = []
     for grant in sorted((each for each in grants if each.in_force(period_end)), key=lambda each: each.order):
         eligible = [number for number, price in enumerate(prices) if grant.applies_to(price)]
@@ -133,6 +133,7 @@ def _check_balance(name: str, amount: int, applied: int) -> None:
         raise OverApplied(f"{name}.applied", f"{applied} minor units of {amount} are used; that is more than there is")
 
 
-def _check_ids(ids: Sequence[str], field: str) -> None:
+def check_ids(ids: Sequence[str], field: str) -> None:
+    """Raise a TermsConflict when an id is there twice."""
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
         raise TermsConflict(field, f"{', '.join(repeated)} is there twice and would be used twice")

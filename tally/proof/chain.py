@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tally.explain import CounterRow, Definition
 from tally.proof.billed_line import BilledLine
+from tally.proof.erased import ErasedCustomer
 from tally.proof.intents import SentIntent, total
 from tally.proof.landed import LandedEvents
 from tally.proof.other_deliveries import OtherDeliveries
@@ -65,6 +66,7 @@ class Chain:
     intents: Sequence[SentIntent]
     price: Priced | str
     proofs: Sequence[RecordedProof]
+    erased: ErasedCustomer | None = None
 
     @property
     def value(self) -> Decimal:

@@ -41,7 +41,10 @@ def _counter(chain: Chain) -> Iterator[Check]:
 
 
 def _sent(chain: Chain) -> Iterator[Check]:
-    yield faultless("sent", "every intent follows from the one before", loose_ends(chain.line, chain.intents))
+    erased_at = chain.erased.erased_at if chain.erased else None
+    yield faultless(
+        "sent", "every intent follows from the one before", loose_ends(chain.line, chain.intents, erased_at)
+    )
     yield check("sent", "what Stripe was told", chain.told, chain.value)
     yield check("sent", "what Stripe has confirmed", chain.confirmed, chain.told)
 

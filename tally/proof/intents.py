@@ -56,14 +56,18 @@ def total(amounts: Iterator[Decimal]) -> Decimal:
         return sum(amounts, Decimal(0))
 
 
-def loose_ends(line: BilledLine, intents: Sequence[SentIntent]) -> Iterator[str]:
-    """What is wrong with the intents themselves, each by its identifier."""
+def loose_ends(line: BilledLine, intents: Sequence[SentIntent], erased_at: datetime | None = None) -> Iterator[str]:
+    """What is wrong with the intents themselves, each by its identifier.
+
+    `erased_at`: identifiers up to then were derived from a name that is gone.
+    """
     last, told, is_certain = 0, Decimal(0), True
     for intent in intents:
         name = f"intent {intent.identifier}"
         if intent.seq - last not in (1, SEQUENCE_GAP):
             yield f"{name}: it is number {intent.seq}, where {last + 1} comes next"
-        if intent.identifier != _derived(line, intent):
+        is_derivable = erased_at is None or intent.planned_at > erased_at
+        if is_derivable and intent.identifier != _derived(line, intent):
             yield f"{name}: the identifier is not that of its counter, number, event name and Stripe customer"
         delta = EXACT.subtract(intent.counter_value, told)
         if is_certain and not intent.is_adopted and intent.value != delta and _fits(delta):

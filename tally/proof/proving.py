@@ -16,6 +16,7 @@ from tally.proof.billed_line import BilledLine
 from tally.proof.chain import BookedAmount, Chain, Together, Version
 from tally.proof.check import Check
 from tally.proof.claims import claims_of
+from tally.proof.erased import ErasedCustomer, erased_customers
 from tally.proof.intents import SentIntent
 from tally.proof.landed import LandedEvents, landed_events
 from tally.proof.other_deliveries import OtherDeliveries, other_deliveries
@@ -84,6 +85,7 @@ class _Read:
     intents: dict[int, list[SentIntent]]
     prices: dict[PriceKey, Terms]
     proofs: list[list[RecordedProof]]
+    erased: dict[str, ErasedCustomer]
 
 
 def prove(connection: psycopg.Connection[Any], lines: Sequence[BilledLine], now: datetime) -> list[Proof]:
@@ -122,6 +124,7 @@ def _read(connection: psycopg.Connection[Any], lines: Sequence[BilledLine]) -> _
         read_by_position(connection, SentIntent, "intents.sql", asked),
         mirrored_prices(connection, lines),
         proofs,
+        erased_customers(connection, lines),
     )
 
 
@@ -158,5 +161,6 @@ def _proof(line: BilledLine, position: int, read: _Read, now: datetime) -> Proof
             ],
             price=priced(line, max(together.value, Decimal(0)), read.prices),
             proofs=read.proofs[position],
+            erased=read.erased.get(line.customer_ref),
         )
     )

@@ -30,7 +30,8 @@ on conflict do nothing
 
 @dataclass(frozen=True)
 class RecordedProof:
-    """A row. `differences` is what did not agree then; `is_unchanged`: whether the row still has its fingerprint."""
+    """A row. `differences` is what did not agree then; `is_unchanged`: whether the row still has its fingerprint, or of
+    an erased customer the one that it was given then."""
 
     number: int
     recorded_at: datetime
@@ -59,8 +60,8 @@ def recorded_proofs(connection: psycopg.Connection[Any], lines: Sequence[BilledL
             line = lines[position]
             if (row.pop("account"), row.pop("livemode")) == (line.account, line.livemode):
                 row["recorded_at"] = row["recorded_at"].astimezone(UTC)
-                said = row.pop("fingerprint")
-                is_unchanged = fingerprint({**_key(line), **row}) == said
+                said, since_erased = row.pop("fingerprint"), row.pop("erased_fingerprint")
+                is_unchanged = fingerprint({**_key(line), **row}) == (since_erased or said)
                 found[position].append(RecordedProof(**row, fingerprint=said, is_unchanged=is_unchanged))
     return found
 

@@ -21,6 +21,7 @@ from tally.periods import Period, minute_window
 from tally.push.identifiers import as_text, identifier
 from tally.push.statements import statement
 from tally.stripe_account import StripeAccount
+from tally.stripe_reads import reads_booked
 from tally.stripe_summaries import SummaryUnreadable, summary_quantity
 
 # Identifiers are made of sequence numbers, and Stripe knows some that this ledger has lost. Behind this gap none is.
@@ -106,7 +107,10 @@ def adopt(
         known = cursor.execute(statement("adoptable.sql"), scope).fetchall()
     if any(counter.is_being_sent for counter in known):
         raise PusherAtWork("a push is on its way: stop every pusher, wait until its lease is over, and adopt again")
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="adopt") as pool:
+    with (
+        reads_booked(connection, account, tenant_id, "adoption", clock),
+        ThreadPoolExecutor(_READERS, thread_name_prefix="adopt") as pool,
+    ):
         totals = list(pool.map(lambda counter: _total(account, counter), known))
     compared = list(zip(known, totals, strict=True))
     if not dry_run:

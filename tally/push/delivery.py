@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from tally.clock import Clock
 from tally.database import connect, database_url
+from tally.push.calling import calling
 from tally.push.intents import LEASE_MARGIN
 from tally.push.run import Run
 from tally.push.settlement import settle
@@ -96,7 +97,8 @@ def deliver(
         most = MOST_EVENTS if run.streams else 1  # intents that one call carries
         run.workers = min(settings.push_workers, -(-run.open_at_first // most))
         if run.workers:
-            _work_in_parallel(run)
+            with calling(settings, connection, run.parameters()) as run.calling:
+                _work_in_parallel(run)
         # Where nobody answers, or the key is refused, reading totals would only take time.
         settled = {} if run.stopped or run.held_up else settle(connection, account, tenant_id, clock)
         left: dict[str, int] = dict(connection.execute(_LEFT, run.parameters()).fetchall())

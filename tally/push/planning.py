@@ -26,7 +26,7 @@ REASONS = {
     "period_too_short": "the period has no two whole minutes in which an event could be placed",
     "segment_too_short": "the segment has no two whole minutes in which an event could be placed inside it: bill its"
     " usage by hand, on the invoice",
-    "period_not_started": "the period begins later than now",
+    "period_not_started": "the period's first whole minute has not begun",
     "period_too_old": "the period ended more than 34 days ago: Stripe takes no event that old",
     "too_large": "the counter is beyond 2^53, where Stripe's totals are no longer exact: declare a metric with"
     " divide_by",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from tally.clock import Clock
 from tally.push.answers import Answer
+from tally.push.calling import Calling, plainly
 from tally.push.intents import RESEND_FOR, Claim
 from tally.stripe_account import StripeAccount
 
@@ -26,6 +27,7 @@ class Run:
     lease: timedelta
     patience: timedelta
     streams: bool = False
+    calling: Calling = plainly
     open_at_first: int = 0
     workers: int = 0
     calls: int = 0

@@ -22,6 +22,7 @@ from tally.periods import Period
 from tally.push.identifiers import as_text
 from tally.push.statements import statement
 from tally.stripe_account import StripeAccount
+from tally.stripe_reads import reads_booked
 from tally.stripe_summaries import SummaryUnreadable, summary_quantity
 
 # An accepted event may take long to show in a summary, and a summary may go backwards: what it says for this long, in
@@ -95,17 +96,18 @@ def settle(
     with connection.cursor(row_factory=class_row(Resolving)) as cursor:
         resolving = cursor.execute(statement("resolving.sql"), parameters).fetchall()
     decided: Tally[str] = Tally()
-    for intent in resolving:
-        total = _total(account, intent)
-        if total is None:
-            continue
-        now = clock.now()
-        verdict = judge(intent, total, now)
-        noted = {"intent_id": intent.intent_id, "evidence": verdict.evidence, "now": now}
-        if verdict.state is None:
-            connection.execute(_NOTE_READ, noted | vars(verdict))
-        elif connection.execute(_DECIDE, noted | {"state": verdict.state}).fetchone() is not None:
-            decided[verdict.state] += 1
+    with reads_booked(connection, account, tenant_id, "settlement", clock):
+        for intent in resolving:
+            total = _total(account, intent)
+            if total is None:
+                continue
+            now = clock.now()
+            verdict = judge(intent, total, now)
+            noted = {"intent_id": intent.intent_id, "evidence": verdict.evidence, "now": now}
+            if verdict.state is None:
+                connection.execute(_NOTE_READ, noted | vars(verdict))
+            elif connection.execute(_DECIDE, noted | {"state": verdict.state}).fetchone() is not None:
+                decided[verdict.state] += 1
     return dict(decided)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -58,7 +59,7 @@ def _deliver(run: Run, connection: Connection, turns: Turns, stream: Stream | No
     if stream is not None and turns.answer == "go":
         claims = claim(connection, run.parameters(), run.lease, MOST_EVENTS, fresh=True)
         if claims:
-            answer = stream.send(claims)
+            answer = run.calling(claims, partial(stream.send, claims))
             _hear(run, connection, answer, turns.is_troubled)
             _record(run, connection, [(claimed, answer) for claimed in claims], calls=1)
             return True
@@ -82,7 +83,7 @@ def _send_in_turn(run: Run, connection: Connection, claims: list[Claim], is_trou
         if (ahead := next_at - time.monotonic()) > 0:
             time.sleep(ahead)
         next_at += gap(run.account)
-        answer = send(run.account, claimed)
+        answer = run.calling([claimed], partial(send, run.account, claimed))
         outcomes.append((claimed, answer))
         if _hear(run, connection, answer, is_troubled):
             left_alone = f"Stripe is left alone for now, because of {answer.error}"

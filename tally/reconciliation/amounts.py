@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tally.clock import Clock
 from tally.pricing import DeclaredPrice, Price, PricingError, price_from_stripe, price_line, stripe_amounts
 from tally.pricing.exact import half_up
-from tally.reconciliation.statements import note_growth, statement
+from tally.reconciliation.statements import statement
 
 _WRITE = """
 insert into tally.priced_lines as old (
@@ -101,7 +101,6 @@ def price_lines(
         ]  # fmt: skip
         with connection.cursor() as cursor:
             cursor.executemany(_WRITE, rows)
-        note_growth(connection, "tally.priced_lines", len(rows))
     return len(rows)
 
 

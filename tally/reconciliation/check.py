@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from tally.clock import Clock
+from tally.planner_statistics import renew_statistics
 from tally.reconciliation.amounts import price_lines
 from tally.reconciliation.findings import FindingsNoted, note_findings
 from tally.reconciliation.sweeps import sweep
@@ -72,7 +73,9 @@ def check(
 def conclude(connection: psycopg.Connection[Any], tenant_id: str, clock: Clock, scope: Scope) -> FindingsNoted:
     """Price the lines as they stand and note what does not agree."""
     where: dict[str, Any] = {"starting_in": scope.starting_in, "customer_ref": scope.customer_ref}
+    renew_statistics(connection)
     price_lines(connection, tenant_id, clock, **where)
+    renew_statistics(connection)
     return note_findings(connection, tenant_id, clock, **where)
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 
 from tally.clock import Clock
-from tally.reconciliation.statements import note_growth, statement
+from tally.reconciliation.statements import statement
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,4 @@ def note_findings(
     with connection.transaction():
         seen = connection.execute(statement("note_findings.sql"), asked).fetchall()
         closed = connection.execute(statement("close_findings.sql"), asked).rowcount
-        note_growth(connection, "tally.reconciliation_findings", len(seen))
     return FindingsNoted(open=len(seen), new=sum(is_new for (is_new,) in seen), closed=closed)

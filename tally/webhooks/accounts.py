@@ -10,6 +10,7 @@ from tally.clock import Clock
 from tally.errors import StripeModeError
 from tally.settings import Settings
 from tally.stripe_account import StripeAccount, open_account
+from tally.stripe_reads import reads_booked
 from tally.webhooks.handling import HandleResult, handle
 from tally.webhooks.poll import poll_reports
 from tally.webhooks.queue import postpone
@@ -71,16 +72,17 @@ def _handled(
         return AccountHandled(name, failure=str(closed))
     postpone(connection, name, not account.livemode, f"the key of this account is a {account.mode} key")
     try:
-        failure = _polled(connection, account)
+        failure = _polled(connection, account, tenant_ids[0], clock)
         return AccountHandled(name, account.mode, handle(connection, account, tenant_ids, clock), failure)
     finally:
         account.close()
 
 
-def _polled(connection: psycopg.Connection[Any], account: StripeAccount) -> str | None:
+def _polled(connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, clock: Clock) -> str | None:
     """Why the account's reports could not be listed; None when they were."""
     try:
-        poll_reports(connection, account)
+        with reads_booked(connection, account, tenant_id, "webhooks", clock):
+            poll_reports(connection, account)
     except stripe.StripeError as error:
         return f"its events could not be listed: {type(error).__name__}: {error.user_message or error}"
     return None

@@ -19,7 +19,7 @@ from tally.push_rejections import release_mended
 from tally.stripe_account import StripeAccount
 from tally.stripe_invoice_mirror import mirror_invoice, read_invoice
 from tally.stripe_mirror import MirrorKey
-from tally.stripe_reads import count_reads
+from tally.stripe_reads import reads_booked
 from tally.stripe_subscriptions import StripeMeter, read_meters
 from tally.stripe_sync import sync_subscription
 from tally.webhooks.error_reports import REPORT_TYPES, read_report
@@ -69,26 +69,29 @@ def handle(
     *,
     patience: timedelta = timedelta(minutes=5),
 ) -> HandleResult:
-    """Handle what is due of the account, which bills for these tenants, for at most `patience` of real time.
+    """Handle what is due of the account, which bills for these tenants (at least one), for `patience` at most.
 
     `connection` is in autocommit. What Stripe does not answer for is tried again later, eight times, and then `failed`.
     """
     handler = _Handler(connection, account, tenant_ids, clock)
-    deadline = time.monotonic() + patience.total_seconds()
+    # The tenants share the account's allowance.
+    with reads_booked(connection, account, tenant_ids[0], "webhooks", clock):
+        _handle_due(handler, time.monotonic() + patience.total_seconds())
+    now = clock.now()
+    for tenant_id in tenant_ids:
+        release_mended(connection, MirrorKey(tenant_id, account.account, account.livemode, now))
+    return HandleResult(dict(handler.ended), waiting(connection, account), tuple(handler.failures), handler.stopped)
+
+
+def _handle_due(handler: _Handler, deadline: float) -> None:
     while handler.stopped is None and time.monotonic() < deadline:
-        webhook = claim(connection, account)
+        webhook = claim(handler.connection, handler.account)
         if webhook is None:
             break
         if webhook.attempts > MOST_ATTEMPTS:
             _failed(handler, webhook, "its handler died each time")
         else:
             _handle_one(handler, webhook)
-    now = clock.now()
-    for tenant_id in tenant_ids:
-        release_mended(connection, MirrorKey(tenant_id, account.account, account.livemode, now))
-    if tenant_ids:  # they share the account's allowance
-        count_reads(connection, account, tenant_ids[0], "totals", now)
-    return HandleResult(dict(handler.ended), waiting(connection, account), tuple(handler.failures), handler.stopped)
 
 
 def _handle_one(handler: _Handler, webhook: ClaimedWebhook) -> None:

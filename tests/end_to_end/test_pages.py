@@ -1,5 +1,6 @@
 """The pages, in headless Chromium: what a person sees is there, and nothing is asked of the outside."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -72,10 +73,20 @@ def test_the_doors_contract_is_readable_offline(door_url: str, rendered: Callabl
     assert [url for url in loaded if not url.startswith(door_url)] == []
 
 
-def test_the_dagster_ui_shows_the_lineage(stack_urls: dict[str, str], rendered: Callable[[str], str]) -> None:
+def test_the_dagster_ui_shows_the_lineage_in_order_and_answers_whether_billing_is_healthy(
+    stack_urls: dict[str, str], rendered: Callable[[str], str]
+) -> None:
+    stages = ("0_health", "2_landing", "4_ledger", "6_push", "7_stripe_totals", "8_reconciliation", "9_closing")
     page = rendered(f"{stack_urls['dagster']}/asset-groups")
-    for name in ("landing", "ledger", "push", "stripe_totals", "reconciliation"):
-        assert name in page, name
+    assert list(stages) == sorted(stages, key=page.index)
+    group = rendered(f"{stack_urls['dagster']}/locations/dagster_project.definitions/asset-groups/6_push/list")
+    assert "push_intents" in group
+    health = rendered(f"{stack_urls['dagster']}/assets/billing/health")
+    assert "Is billing healthy?" in health
+    assert "No tenant is declared yet" in health  # the answer, as it was looked up
+    checks = rendered(f"{stack_urls['dagster']}/assets/billing/health?view=checks")
+    claims = ("1_what_landed_is_counted", "2_what_is_counted_is_sent", "3_totals_agree", "4_ended_periods_are_closed")
+    assert [name for name in claims if name not in checks] == []
 
 
 def test_the_local_stripes_page_filters_by_customer_as_one_types(
@@ -108,10 +119,13 @@ def door_url(built_database_url: str, tmp_path: Path, free_port: int) -> Iterato
 
 @pytest.fixture
 def stack_urls(built_database_url: str, tmp_path: Path, free_port: int) -> Iterator[dict[str, str]]:
-    """Dagster's webserver on a built database."""
+    """Dagster's webserver on a built database whose health was looked at once."""
     given = {"DATABASE_URL": built_database_url, "TALLY_HOME": tmp_path, "TALLY_DAGSTER_PORT": free_port}
     settings = Settings.model_validate(given)
     url = f"http://127.0.0.1:{free_port}"
-    with Stack(tmp_path / "logs", stack_environment(settings)) as stack:
+    environment = stack_environment(settings)
+    with Stack(tmp_path / "logs", environment) as stack:
         stack.start(Service("dagster-webserver", dagster_command(settings, "webserver"), f"{url}/server_info"))
+        look = python_module("dagster_project.materialize", "check_health")
+        subprocess.run(look, env={**os.environ, **environment}, check=True, timeout=90, capture_output=True)
         yield {"dagster": url}

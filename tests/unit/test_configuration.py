@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 import demo
 from tally.configuration import Adjustments, Configuration, Customer, Tenant, load_configuration
+from tally.declared_alerts import UsageAlert
 from tally.declared_meter import Meter, StripeMapping
 from tally.errors import ConfigurationError
 
@@ -88,10 +89,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load_configuration(tmp_path / "tally.yaml")
 
 
-@pytest.mark.parametrize("block", [Tenant, Adjustments, Meter, StripeMapping, Customer])
+@pytest.mark.parametrize("block", [Tenant, Adjustments, Meter, StripeMapping, Customer, UsageAlert])
 def test_the_template_explains_every_key(block: type[BaseModel]) -> None:
-    assert [key for key in block.model_fields if not re.search(rf"\b{key}: ", TEMPLATE)] == ["meters", "customers"] * (
-        block is Tenant
+    assert [key for key in block.model_fields if not re.search(rf"\b{key}: ", TEMPLATE)] == (
+        ["meters", "customers", "alerts"] if block is Tenant else []
     )
 
 

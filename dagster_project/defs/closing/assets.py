@@ -6,6 +6,7 @@ from itertools import chain
 
 import dagster as dg
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.push.assets import NO_KEY, PUSH_INTENTS
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
@@ -19,6 +20,7 @@ CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
 @dg.multi_asset(
     name="closing",  # a job is named period_close, and Dagster wants one name once
     can_subset=False,
+    pool=pools.PUSH,
     specs=[
         dg.AssetSpec(
             INVOICE_HOLDS,
@@ -28,7 +30,7 @@ CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
                 "Drafts that we keep from finalizing because something on them is not settled: who held each, why and "
                 "when, and who let it go."
             ),
-            group_name="closing",
+            group_name=stages.CLOSING,
             owners=["team:billing"],
             kinds={"stripe", "postgres"},
         ),
@@ -40,7 +42,7 @@ CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
                 "What final invoices do not bill as counted: late usage, which becomes an invoice item or is written "
                 "off, and usage billed too much, which is credited; a row a step, from proposal to proof."
             ),
-            group_name="closing",
+            group_name=stages.CLOSING,
             owners=["team:billing"],
             kinds={"stripe", "postgres"},
         ),

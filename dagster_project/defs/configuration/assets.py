@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from dagster_project.defs import stages
+
 _TABLES = {
     "tenants": "Who meters and bills, in which time zone, and how much difference parity still calls equal.",
     "meters": "What is metered: per metric its aggregation, unit and lateness window.",
@@ -12,7 +14,7 @@ tables = [
     dg.AssetSpec(
         ["tally", table],
         description=f"{description} Declared in one reviewed YAML file, written by `tally apply`.",
-        group_name="configuration",
+        group_name=stages.CONFIGURATION,
         owners=["team:metering"],
         kinds={"yaml", "postgres"},
     )

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from dagster_project.defs import stages
+
 _TABLES = {
     "adjustments": "Signed, reasoned corrections of counters: pending until a person decides.",
     "adjustment_events": "Which events an adjustment stands for.",
@@ -16,7 +18,7 @@ tables = [
     dg.AssetSpec(
         ["tally", table],
         description=description,
-        group_name="decisions",
+        group_name=stages.DECISIONS,
         owners=["team:billing"],
         kinds={"postgres"},
     )

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_project.defs import stages
 from dagster_project.lib.landed_rows import LandedRows
 
 USAGE_EVENTS = dg.AssetKey(["raw", "usage_events"])
@@ -13,7 +14,7 @@ usage_events = dg.AssetSpec(
         "Every delivery of a usage event, as the ingest door accepted it over HTTP. Append-only; retries of one event "
         "are several rows here and one event further on."
     ),
-    group_name="landing",
+    group_name=stages.LANDING,
     owners=["team:metering"],
     kinds={"postgres"},
 )

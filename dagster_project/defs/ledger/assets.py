@@ -6,17 +6,20 @@ from graphlib import TopologicalSorter
 import dagster as dg
 from dagster_dbt import dbt_assets
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.landing.assets import USAGE_EVENTS, observed
 from dagster_project.defs.ledger.dbt import manifest, translator
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.landed_rows import landed_rows
+from dagster_project.lib.tick_numbers import CONFLICTS, LATE
+from dagster_project.lib.waiting_rows import FIRST_MODEL
 from tally.adjustments import propose_late_adjustments
 from tally.ledger import ModelRun
 
 model_bounds = dg.AssetSpec(
     ["tally", "model_bounds"],
     description="How far each model has read the landing transactions, written together with the rows it read.",
-    group_name="ledger",
+    group_name=stages.LEDGER,
     owners=["team:metering"],
     kinds={"postgres"},
 )
@@ -31,6 +34,7 @@ STG_USAGE_EVENTS = dg.AssetKey(["staging", "stg_usage_events"])
     select="tallyledger.intermediate tallyledger.marts stg_usage_events",
     exclude="reconciliation_totals reconciliation_lines event_invoice_lines invoice_line_events",
     dagster_dbt_translator=translator,
+    pool=pools.LEDGER,
 )
 def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator[dg.MaterializeResult[None]]:
     """Read what has landed since the last tick; each table in a transaction of its own, with the bound it reached."""
@@ -50,6 +54,12 @@ def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> It
     }
     facts |= {
         dg.AssetKey(model.relation.split(".")): _facts(model) for model in tick.models if model.read_to is not None
+    }
+    rows = {model.relation: model.rows for model in tick.models}
+    facts[dg.AssetKey(FIRST_MODEL.split("."))] |= {
+        "events": dg.MetadataValue.int(tick.new_events),
+        "conflicts": dg.MetadataValue.int(rows.get(CONFLICTS, 0)),
+        "late": dg.MetadataValue.int(rows.get(LATE, 0)),
     }
     # Dagster wants to hear of them in the order of their dependencies.
     for key in TopologicalSorter(ledger_models.asset_deps).static_order():

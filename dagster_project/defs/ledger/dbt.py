@@ -6,7 +6,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 
+from dagster_project.defs import stages
 from dagster_project.lib.dbt_manifest import dbt_manifest
+from tally.ledger.environment import PROJECT
 from tally.settings import load_settings
 
 manifest = dbt_manifest(load_settings().home / "dbt")
@@ -29,10 +31,10 @@ class LedgerTranslator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         is_of_invoices = dbt_resource_props["name"].startswith(("reconciliation_", "invoice_", "event_invoice_"))
-        return "reconciliation" if is_of_invoices else "ledger"
+        return stages.RECONCILIATION if is_of_invoices else stages.LEDGER
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        return ["team:billing" if self.get_group_name(dbt_resource_props) == "reconciliation" else "team:metering"]
+        return ["team:billing" if self.get_group_name(dbt_resource_props) == stages.RECONCILIATION else "team:metering"]
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
         # Great Expectations judges this one (reconciliation/asset_checks.py).
@@ -42,7 +44,14 @@ class LedgerTranslator(DagsterDbtTranslator):
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         # The manifest was parsed without a database, so it knows the schema and the table and nothing above.
         relation = relation_of(self.get_asset_key(dbt_resource_props))
-        return {**super().get_metadata(dbt_resource_props), "dagster/table_name": relation}
+        sql = PROJECT / dbt_resource_props["original_file_path"]
+        return {
+            **super().get_metadata(dbt_resource_props),
+            "dagster/table_name": relation,
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[dg.LocalFileCodeReference(file_path=str(sql), line_number=1)]
+            ),
+        }
 
 
 translator = LedgerTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=False, enable_source_metadata=False))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster_dbt import dbt_assets
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.ledger.dbt import manifest, translator
 from dagster_project.defs.partitions import months
 from dagster_project.defs.reconciliation.assets import RECONCILIATION_LINES
@@ -36,7 +37,8 @@ def invoice_lineage() -> Iterator[dg.MaterializeResult[None]]:
     deps=[RECONCILIATION_LINES],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    group_name="reconciliation",
+    group_name=stages.RECONCILIATION,
+    pool=pools.RECONCILIATION,
     owners=["team:billing"],
     kinds={"postgres"},
     description=(

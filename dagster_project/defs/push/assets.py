@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import dagster as dg
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.push_due import push_state
 from dagster_project.lib.shadow_push import ShadowPush, push_shadows, shadow_metadata, what_waits
@@ -38,7 +39,8 @@ class PushConfig(dg.Config):
         dg.AssetKey(["marts", "usage_counters"]),
         dg.AssetKey(["tally", "customer_periods"]),
     ],
-    group_name="push",
+    group_name=stages.PUSH,
+    pool=pools.PUSH,
     owners=["team:billing"],
     kinds={"stripe", "postgres"},
     description=(

@@ -18,6 +18,8 @@ _BREAKING_COLUMNS = (
     "local_amount", "invoice_amount", "drift", "severity", "verdict", "cause",
 )  # fmt: skip
 
+_MOST_NAMED = 5
+
 
 @dg.asset_check(
     asset=REPORT,
@@ -33,7 +35,12 @@ _BREAKING_COLUMNS = (
 def usage_parity_within_epsilon(context: dg.AssetCheckExecutionContext, tally: TallyResource) -> dg.AssetCheckResult:
     # Great Expectations is imported inside: 5 s and 350 MB that only a process which judges should pay.
     result = check_parity(tally.url, *bounds(context.partition_key))
-    return dg.AssetCheckResult(passed=result.passed, severity=dg.AssetCheckSeverity.ERROR, metadata=_judged(result))
+    return dg.AssetCheckResult(
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=_in_words(result),
+        metadata=_judged(result),
+    )
 
 
 def _judged(result: ParityResult) -> dict[str, dg.MetadataValue]:
@@ -49,3 +56,15 @@ def _judged(result: ParityResult) -> dict[str, dg.MetadataValue]:
         "expectations": dg.MetadataValue.md(markdown_table(["expectation", "verdict", "lines against"], claims)),
         "lines that break": dg.MetadataValue.md(markdown_table(_BREAKING_COLUMNS, breaking)),
     }
+
+
+def _in_words(result: ParityResult) -> str:
+    """The verdict in a sentence; tables stand behind a click on the page of checks."""
+    if result.passed:
+        return f"all {result.lines} lines agree"
+    worst = [
+        f"{line['customer_ref']} {line['metric']}: {line.get('cause') or line['verdict']}"
+        for line in result.breaking_lines
+    ]
+    shown = "; ".join(worst[:_MOST_NAMED]) or "counters without a line"
+    return f"{len(worst)} of {result.lines} lines break: {shown}{'; …' if len(worst) > _MOST_NAMED else ''}"

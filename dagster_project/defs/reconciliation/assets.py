@@ -1,12 +1,14 @@
 """A month's reconciliation: the lines where the four totals stand side by side, and the report made from them."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import chain
 
 import dagster as dg
 import psycopg
 from dagster_dbt import dbt_assets
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.ledger.dbt import manifest, translator
 from dagster_project.defs.partitions import months
 from dagster_project.defs.resources import TallyResource
@@ -30,6 +32,7 @@ _TOTALS_COLUMNS = (
     manifest=manifest,
     select="reconciliation_totals reconciliation_lines",
     dagster_dbt_translator=translator,
+    pool=pools.RECONCILIATION,
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.multi_run(1),
 )
@@ -52,9 +55,10 @@ def reconciliation_lines(
     deps=[RECONCILIATION_LINES],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    group_name="reconciliation",
+    group_name=stages.RECONCILIATION,
+    pool=pools.RECONCILIATION,
     owners=["team:billing"],
-    kinds={"html", "csv", "parquet"},
+    kinds={"csv", "json", "parquet"},
     description=(
         "One page per tenant and month, with CSV, JSON and Parquet beside it, under TALLY_HOME/reports: every line "
         "with its numbers, verdict and likely cause, whether or not the month agrees. Its check says whether it does. "
@@ -86,6 +90,7 @@ def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
         )
         for metric in summary.metrics
     ]  # fmt: skip
+    drifts = [metric.worst_drift_ratio for metric in summary.metrics if metric.worst_drift_ratio is not None]
     return {
         "verdict": dg.MetadataValue.text(summary.verdict),
         "lines": dg.MetadataValue.int(summary.lines),
@@ -93,6 +98,7 @@ def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
         "breaks": dg.MetadataValue.int(summary.breaks),
         "missing": dg.MetadataValue.int(summary.missing),
         "unmapped": dg.MetadataValue.int(summary.unmapped),
+        "worst drift, %": dg.MetadataValue.float(float(100 * max(drifts, default=Decimal(0)))),
         "notices": dg.MetadataValue.int(sum(len(notice.lines) for notice in summary.notices)),
         "deliveries": dg.MetadataValue.int(sum(metric.deliveries for metric in summary.metrics)),
         "duplicates": dg.MetadataValue.int(sum(metric.duplicates for metric in summary.metrics)),

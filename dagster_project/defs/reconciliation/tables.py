@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from dagster_project.defs import stages
+
 _TABLES = {
     "priced_lines": "What each line's counted and billed quantity costs under the price in force, or why not.",
     "reconciliation_findings": "Lines that do not agree: since when, and how many checks in a row found it.",
@@ -11,7 +13,7 @@ tables = [
     dg.AssetSpec(
         ["tally", table],
         description=description,
-        group_name="reconciliation",
+        group_name=stages.RECONCILIATION,
         owners=["team:billing"],
         kinds={"postgres"},
     )

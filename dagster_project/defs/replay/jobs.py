@@ -1,14 +1,16 @@
-"""Replays: a month counted again and shown, and a second job that applies what was shown, by its hash."""
+"""Replays: a tenant's month counted again and shown, and a second job that applies what was shown, by its hash."""
 
 from collections.abc import Callable
 
 import dagster as dg
 
-from dagster_project.defs.partitions import months
+from dagster_project.defs import pools
+from dagster_project.defs.partitions import month_and_tenant, months_of_tenants
 from dagster_project.defs.resources import TallyResource
+from dagster_project.lib.shown_replays import tenant_of
 from dagster_project.lib.tables import markdown_table
 from tally.months import bounds
-from tally.replay import Replay, ReplayRefused, Replays, Request
+from tally.replay import Replay, Replays, Request
 
 REPLAY_MONTH = "replay_month"
 APPLY_REPLAY = "apply_replay"
@@ -17,28 +19,31 @@ _COLUMNS = ("customer", "metric", "period", "before", "after", "events before", 
 
 
 class ReplayMonth(dg.Config):
-    """Whose events are counted again; `tenant` may be left out where there is one."""
+    """What of the month is counted again; as it stands: everything that is not closed."""
 
-    tenant: str | None = None
     metrics: list[str] | None = None
     customers: list[str] | None = None
     closed: bool = False
 
 
 class ShownReplay(dg.Config):
-    """The difference to apply: the hash that it was shown under."""
+    """The difference to apply: the hash that it was shown under. `tenant` only if several were shown the same hash."""
 
     hash: str
     tenant: str | None = None
 
 
-@dg.op(description="Count a month's events again, extended to whole billing periods, and show what would change.")
+@dg.op(
+    pool=pools.LEDGER,
+    description="Count a tenant's month again, extended to whole billing periods, and show what would change.",
+)
 def shown_replay(context: dg.OpExecutionContext, config: ReplayMonth, tally: TallyResource) -> str:
-    since, until = bounds(context.partition_key)
+    month, tenant = month_and_tenant(context.partition_key)
+    since, until = bounds(month)
     with tally.connect() as connection:
         replays = Replays(tally.url, tally.clock(connection), tally.ledger().tick, _progress(context))
         request = Request(
-            _tenant(tally, config.tenant),
+            tenant,
             None if config.metrics is None else tuple(config.metrics),
             None if config.customers is None else tuple(config.customers),
             since.isoformat(),
@@ -46,23 +51,30 @@ def shown_replay(context: dg.OpExecutionContext, config: ReplayMonth, tally: Tal
             closed=config.closed,
         )
         shown = replays.show(request, f"Dagster run {context.run_id}")
-    context.add_output_metadata(_facts(shown))
+    context.add_output_metadata(_facts(shown) | {"to apply it": dg.MetadataValue.md(_how_to_apply(shown))})
     return shown.hash
 
 
-@dg.op(description="Apply a difference exactly as it was shown, in one transaction, or nothing.")
+@dg.op(
+    pool=pools.LEDGER,
+    description="Apply a difference exactly as it was shown, in one transaction, or nothing.",
+)
 def applied_replay(context: dg.OpExecutionContext, config: ShownReplay, tally: TallyResource) -> str:
     with tally.connect() as connection:
         replays = Replays(tally.url, tally.clock(connection), tally.ledger().tick, _progress(context))
-        applied = replays.apply(_tenant(tally, config.tenant), config.hash, f"Dagster run {context.run_id}")
+        tenant = config.tenant or tenant_of(connection, config.hash)
+        applied = replays.apply(tenant, config.hash, f"Dagster run {context.run_id}")
     context.add_output_metadata(_facts(applied))
     return applied.hash
 
 
 @dg.job(
     name=REPLAY_MONTH,
-    partitions_def=months,
-    description="Show what counting a month again would change. Changes nothing; a backfill does several months.",
+    partitions_def=months_of_tenants,
+    description=(
+        "Show what counting a month of a tenant again would change. Changes nothing. A backfill shows several: all "
+        "months of one tenant, one month of all, or any of both. The output's metadata says what to do next."
+    ),
 )
 def replay_month() -> None:
     shown_replay()
@@ -73,14 +85,11 @@ def apply_replay() -> None:
     applied_replay()
 
 
-def _tenant(tally: TallyResource, named: str | None) -> str:
-    with tally.connect() as connection:
-        known = [row[0] for row in connection.execute("select tenant_id from tally.tenants order by tenant_id")]
-    if named is None and len(known) == 1:
-        return str(known[0])
-    if named not in known:
-        raise ReplayRefused(f"tenant: {named!r} is not declared; set the op's config to one of {', '.join(known)}")
-    return str(named)
+def _how_to_apply(shown: Replay) -> str:
+    if not shown.changes:
+        return "nothing would change"
+    config = f"ops:\n  applied_replay:\n    config:\n      hash: {shown.hash}"
+    return f"Launch the job `{APPLY_REPLAY}` with this config:\n\n```yaml\n{config}\n```"
 
 
 def _progress(context: dg.OpExecutionContext) -> Callable[[int, int], None]:
@@ -99,6 +108,7 @@ def _facts(replay: Replay) -> dict[str, dg.MetadataValue]:
         for change in replay.changes
     ]  # fmt: skip
     return {
+        "tenant": dg.MetadataValue.text(replay.request.tenant_id),
         "hash": dg.MetadataValue.text(replay.hash),
         "state": dg.MetadataValue.text(replay.state),
         "events in scope": dg.MetadataValue.int(sum(scope.events for scope in replay.events)),

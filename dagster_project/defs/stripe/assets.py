@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 import psycopg
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
@@ -18,6 +19,7 @@ CUSTOMER_PERIODS = dg.AssetKey(["tally", "customer_periods"])
 
 @dg.multi_asset(
     name="stripe_periods",
+    pool=pools.STRIPE_MIRROR,
     specs=[
         dg.AssetSpec(
             SUBSCRIPTION_ITEMS,
@@ -26,7 +28,7 @@ CUSTOMER_PERIODS = dg.AssetKey(["tally", "customer_periods"])
                 "One row per metered subscription item in Stripe, as of the last sync: which customer pays for which "
                 "metric, and since when."
             ),
-            group_name="stripe_periods",
+            group_name=stages.STRIPE_MIRROR,
             owners=["team:billing"],
             kinds={"stripe", "postgres"},
         ),
@@ -37,7 +39,7 @@ CUSTOMER_PERIODS = dg.AssetKey(["tally", "customer_periods"])
                 "One row per customer and billing period [start, end), cut where Stripe cuts it; two are laid out "
                 "ahead. The ledger dates events by it."
             ),
-            group_name="stripe_periods",
+            group_name=stages.STRIPE_MIRROR,
             owners=["team:billing"],
             kinds={"stripe", "postgres"},
         ),

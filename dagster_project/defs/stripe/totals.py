@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.partitions import months
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
@@ -18,7 +19,8 @@ from tally.stripe_totals import TotalsResult, read_totals
     ],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    group_name="stripe_totals",
+    group_name=stages.STRIPE_TOTALS,
+    pool=pools.RECONCILIATION,
     owners=["team:billing"],
     kinds={"stripe", "postgres"},
     description=(

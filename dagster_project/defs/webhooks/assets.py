@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dagster_project.defs import pools, stages
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
@@ -13,7 +14,8 @@ STRIPE_WEBHOOKS = dg.AssetKey(["tally", "stripe_webhooks"])
 
 @dg.asset(
     key=STRIPE_WEBHOOKS,
-    group_name="stripe_webhooks",
+    group_name=stages.STRIPE_MIRROR,
+    pool=pools.STRIPE_MIRROR,
     owners=["team:billing"],
     kinds={"stripe", "postgres"},
     description=(
@@ -27,7 +29,9 @@ def stripe_webhooks(context: dg.AssetExecutionContext, tally: TallyResource) -> 
     with tally.connect() as connection:
         handled = handle_all(tally.settings, connection, tally.clock(connection))
         tenants = sorted({tenant_id for tenant_id, _ in billed_accounts(connection)})
-        findings = [(tenant_id, found) for tenant_id in tenants for found in webhook_findings(connection, tenant_id)]
+        findings = [
+            (tenant_id, found.sentence) for tenant_id in tenants for found in webhook_findings(connection, tenant_id)
+        ]
     for sentence in (sentence for account in handled for sentence in account.wrong):
         context.log.warning(sentence)
     return dg.MaterializeResult(metadata=_metadata(handled, findings))

@@ -1,3 +1,5 @@
+{{ config(at_the_door=true) }}
+
 select
     delivery.tenant_id,
     delivery.idempotency_key,

@@ -1,5 +1,9 @@
 {#- brin: a hundredth of a byte an event, and `tally explain` reads one period's pages instead of the whole table. -#}
-{{ config(on_conflict='nothing', indexes=[{'columns': ['xid']}, {'columns': ['period_start'], 'type': 'brin'}]) }}
+{{ config(
+    at_the_door=true,
+    on_conflict='nothing',
+    indexes=[{'columns': ['xid']}, {'columns': ['period_start'], 'type': 'brin'}]
+) }}
 
 with first_deliveries as (
 

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', at_the_door=true) }}
 
 with aggregated as (
 

@@ -1,4 +1,4 @@
-{{ config(on_conflict='replace') }}
+{{ config(at_the_door=true, on_conflict='replace') }}
 
 with counted_events as (
 

@@ -56,7 +56,8 @@ counters as (
         date_trunc('minute', counter.period_start + interval '1 minute' - interval '1 microsecond', 'UTC')
         + interval '1 second' as first_ts,
         date_trunc('minute', counter.period_end, 'UTC') - interval '1 second' as last_ts,
-        counter.last_event_time
+        counter.last_event_time,
+        counter.newest_xid
     from marts.usage_counters as counter
     left join tally.push_mappings as mapping
         on counter.tenant_id = mapping.tenant_id and counter.metric = mapping.metric and mapping.active
@@ -158,6 +159,7 @@ candidates as (
         event_name,
         stripe_customer_id,
         event_ts,
+        newest_xid,
         last_error,
         coalesce(last_seq, 0) + 1 as seq,
         replaceable as supersedes,

@@ -19,11 +19,13 @@
 planned as (
     insert into tally.push_intents (
         tenant_id, account, livemode, customer_ref, metric, period_start, period_end, seq,
-        value, absolute_value, counter_value, event_name, stripe_customer_id, event_ts, identifier, planned_at
+        value, absolute_value, counter_value, event_name, stripe_customer_id, event_ts, identifier, planned_at,
+        newest_xid
     )
     select
         tenant_id, %(account)s, %(livemode)s, customer_ref, metric, period_start, period_end, seq,
-        value, absolute_value, counter_value, event_name, stripe_customer_id, event_ts, identifier, %(now)s
+        value, absolute_value, counter_value, event_name, stripe_customer_id, event_ts, identifier, %(now)s,
+        newest_xid
     from candidates
     where
         reason is null

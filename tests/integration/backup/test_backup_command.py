@@ -119,7 +119,7 @@ def test_what_backup_and_restore_refuse(database_url: str, empty_url: str, tmp_p
         "never overwrites": (database_url, "backup", str(file)),
         "is no folder": (database_url, "backup", str(tmp_path / "none" / "file")),
         "nothing to back up": (empty_url, "backup", str(tmp_path / "other")),
-        "is not empty (raw.usage_events": (database_url, "restore", str(file)),
+        "is not empty (door.report_lines": (database_url, "restore", str(file)),
         "no such file": (empty_url, "restore", str(tmp_path / "other")),
         "name the backup FILE, or --restamp-only": (empty_url, "restore"),
         "run `tally migrate`": (empty_url, "restore", "--restamp-only"),

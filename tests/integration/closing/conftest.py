@@ -5,16 +5,24 @@ from pathlib import Path
 
 import pytest
 from closing_world import METRICS, NOW, START, TENANT, World, declare_tenant
-from stripe_side import StripeSide, local_stripe
+from request_log import RequestLog
+from stripe_side import TEST_KEY, StripeSide, local_stripe
 
 from tally.clock import FixedClock
 from tally.database import connect
+from tally.settings import load_settings
 from tally.stripe_sync import sync_subscriptions
 
 
 @pytest.fixture(scope="session")
-def shared_stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSide]:
-    with local_stripe(tmp_path_factory.mktemp("stripe")) as side:
+def request_log() -> RequestLog:
+    """Of the shared Stripe."""
+    return RequestLog()
+
+
+@pytest.fixture(scope="session")
+def shared_stripe(tmp_path_factory: pytest.TempPathFactory, request_log: RequestLog) -> Iterator[StripeSide]:
+    with local_stripe(tmp_path_factory.mktemp("stripe"), request_log) as side:
         yield side
 
 
@@ -40,3 +48,22 @@ def world(shared_stripe: StripeSide, built_database_url: str, tmp_path: Path) ->
     side.heal()
     side.change(**before)
     side.control.post("/_sandbox/reset").raise_for_status()
+
+
+@pytest.fixture
+def environment(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command finds the test's database, Stripe and time."""
+    given = {
+        "STRIPE_API_KEY": TEST_KEY,
+        "STRIPE_API_BASE": world.stripe.url,
+        "TALLY_CLOCK": "simulated",
+        "TALLY_HOME": str(world.settings.home),
+        "COLUMNS": "250",
+    }
+    assert world.settings.database_url is not None
+    given["DATABASE_URL"] = world.settings.database_url.get_secret_value()
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()

@@ -1,13 +1,11 @@
 """`tally close`, from events that land after the invoice is final to what the customer pays."""
 
-import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from closing_commands import at, close, set_clock
 from closing_world import CLOSED, END, GRACE, NEXT_END, NOW, TENANT, World
-from stripe_side import TEST_KEY
 from typer.testing import CliRunner
 
 from tally.adjustments import approve, propose_late_adjustments
@@ -15,34 +13,6 @@ from tally.cli.app import app
 from tally.configuration import Configuration
 from tally.configuration_apply import apply
 from tally.ledger import Ledger
-from tally.settings import load_settings
-
-
-@pytest.fixture
-def environment(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The command finds the test's database, Stripe and time."""
-    given = {
-        "STRIPE_API_KEY": TEST_KEY,
-        "STRIPE_API_BASE": world.stripe.url,
-        "TALLY_CLOCK": "simulated",
-        "TALLY_HOME": str(world.settings.home),
-        "COLUMNS": "250",
-    }
-    assert world.settings.database_url is not None
-    given["DATABASE_URL"] = world.settings.database_url.get_secret_value()
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    load_settings.cache_clear()
-    yield
-    load_settings.cache_clear()
-
-
-def at(world: World, moment: datetime) -> None:
-    world.at(moment)
-    world.connection.execute(
-        "insert into tally.simulated_clock (now) values (%s) on conflict (only_row) do update set now = excluded.now",
-        (moment,),
-    )
 
 
 def land(world: World, key: str, quantity: int, landed_at: datetime) -> None:
@@ -54,14 +24,9 @@ def land(world: World, key: str, quantity: int, landed_at: datetime) -> None:
     )
 
 
-def close(*arguments: str, code: int = 0) -> Any:
-    result = CliRunner().invoke(app, ["close", *arguments, "--json"], catch_exceptions=False)
-    assert result.exit_code == code, result.output
-    return json.loads(result.output)
-
-
-def test_from_late_events_to_the_bill(world: World, ledger: Ledger, environment: None) -> None:
-    world.connection.execute("insert into tally.simulated_clock (now) values (%s)", (NOW,))
+@pytest.mark.usefixtures("environment")
+def test_from_late_events_to_the_bill(world: World, ledger: Ledger) -> None:
+    set_clock(world, NOW)
     for key, quantity in (("a", 5), ("b", 7)):
         land(world, key, quantity, NOW - timedelta(hours=1))
     ledger.tick()

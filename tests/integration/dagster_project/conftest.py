@@ -25,9 +25,14 @@ def built_connection(built_database_url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def environment(
-    built_database_url: str, built_connection: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built_database_url: str,
+    built_connection: psycopg.Connection,
+    dbt_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[pytest.MonkeyPatch]:
     """This process's environment leads to the test's database; there is no Stripe."""
+    (tmp_path / "dbt").symlink_to(dbt_folder)
     settings = Settings.model_validate({"DATABASE_URL": built_database_url, "TALLY_HOME": tmp_path})
     variables = dagster_home.prepare(settings, built_database_url) | {"TALLY_CLOCK": "simulated"}
     for name, value in variables.items():

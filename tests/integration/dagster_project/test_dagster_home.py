@@ -6,6 +6,7 @@ import dagster as dg
 import psycopg
 import pytest
 
+from dagster_project.run_launcher import WatchedRunLauncher
 from tally.dagster_home import prepare
 from tally.errors import SettingsError
 from tally.settings import Settings
@@ -57,6 +58,15 @@ def test_dagster_keeps_its_tables_there_and_sends_nothing_anywhere(
         assert instance.telemetry_enabled is False
         assert instance.nux_enabled is False
         assert instance.is_persistent
+        assert isinstance(instance.run_launcher, WatchedRunLauncher)
+        assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure
+        pools = instance.event_log_storage.get_pool_config()
+        assert (pools.default_pool_limit, pools.pool_granularity and pools.pool_granularity.value) == (1, "op")
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 4
     schemas = built_connection.execute(
         "select distinct schemaname from pg_tables where tablename = 'event_logs'"
     ).fetchall()

@@ -21,9 +21,11 @@ SOON = 60.0  # seconds; a tick takes half of one, but the machine may be busy
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for all, so that the dbt project is parsed once."""
-    return tmp_path_factory.mktemp("home")
+def home(tmp_path_factory: pytest.TempPathFactory, dbt_folder: Path) -> Path:
+    """One home for all, in which the dbt project was parsed before."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "dbt").symlink_to(dbt_folder)
+    return folder
 
 
 @pytest.fixture

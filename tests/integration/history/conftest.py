@@ -1,4 +1,4 @@
-"""A built ledger with the tenant of `metered_month`, and the time at which its two months are closed."""
+"""What `tally history` and `tally explain` look at: the tenant of `metered_month`, its two months closed."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -30,6 +30,8 @@ OPERATIONS = [
     ("GET", "/v1/events"),
     ("GET", "/v1/events/{key}"),
     ("GET", "/v1/usage"),
+    ("GET", "/v1/reports"),
+    ("GET", "/v1/reports/{run}"),
     ("GET", "/v1/keys"),
     ("POST", "/v1/keys"),
     ("PATCH", "/v1/keys/{key_id}"),

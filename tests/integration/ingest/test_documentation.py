@@ -55,7 +55,7 @@ def test_the_examples_are_taken_once_their_time_is_now(door: Caller, document: d
 def test_every_route_is_described_and_counted_under_its_own_name(door: Caller, document: dict[str, Any]) -> None:
     paths = set(document["paths"])
     keys = {"/v1/keys", "/v1/keys/{key_id}", "/v1/keys/{key_id}/rotate"}
-    events = {"/v1/events", "/v1/events/{key}", "/v1/usage", "/v1/replay"}
+    events = {"/v1/events", "/v1/events/{key}", "/v1/usage", "/v1/reports", "/v1/reports/{run}", "/v1/replay"}
     assert paths == {*events, *keys, "/webhooks/stripe/{account}", "/health/live", "/health/ready", "/metrics"}
     for path in sorted(SERVED_PATHS):
         assert door.http.get(path).status_code == 200

@@ -27,6 +27,8 @@ NEEDED = {
     "/v1/events": {"get": "events:read", "post": "events:write"},
     "/v1/events/{key}": {"get": "events:read"},
     "/v1/usage": {"get": "usage:read"},
+    "/v1/reports": {"get": "usage:read"},
+    "/v1/reports/{run}": {"get": "usage:read"},
     "/v1/replay": {"post": "config:write"},
 }
 PROBLEM = {"type", "title", "status", "detail", "request_id"}
@@ -37,7 +39,7 @@ def operations(door: Caller) -> list[tuple[str, str, str]]:
     """Method, template and address of every operation under /v1."""
     paths = door.http.get("/docs/openapi.json").json()["paths"]
     named = [(method, path) for path, item in paths.items() if path.startswith("/v1/") for method in item]
-    assert len(named) == 10
+    assert len(named) == 12
     return [(method, path, re.sub(r"\{[a-z_]+\}", "000000000000", path)) for method, path in named]
 
 
@@ -73,7 +75,7 @@ def test_every_route_asks_for_its_own_scope(door: Caller, operations: list[tuple
         others = create_key(door.connection, "acme", "others", [scope for scope in SCOPES if scope != needed])
         answer = ask(door, method, address, others)
         assert needed in check_problem(answer, 403, "scope-missing")["detail"]
-    assert 'auth_failures_total{reason="scope-missing"} 10.0' in door.http.get("/metrics").text
+    assert 'auth_failures_total{reason="scope-missing"} 12.0' in door.http.get("/metrics").text
 
 
 def test_no_route_serves_another_tenant_and_each_attempt_is_counted(

@@ -21,7 +21,7 @@ def tally_dbt(url: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def home(dbt_folder: Path) -> Path:
-    return dbt_folder.parent / "home"
+    return dbt_folder.parent
 
 
 def test_build_on_a_database_that_only_has_migrations_passes_every_test(database_url: str, home: Path) -> None:

@@ -38,7 +38,7 @@ def test_loop_ticks_equal_one_refresh(
     database: psycopg.Connection, ledger: Ledger, built_database_url: str, dbt_folder: Path, tmp_path: Path
 ) -> None:
     batches = 8
-    with running_loop(built_database_url, dbt_folder, tmp_path / "loop.log") as loop:
+    with running_loop(built_database_url, dbt_folder.parent, tmp_path / "loop.log") as loop:
         loop.until_ticking(database)
         with connect(built_database_url) as slow:
             land(slow, [Delivery("slow to commit")])

@@ -56,7 +56,7 @@ def planted(postgres: EmbeddedPostgres, pushed: Pushed, dbt_folder: Path, tmp_pa
     """A copy of the pushed month, to plant a fault into."""
     name = f"planted_{next(_numbers)}"
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {_TEMPLATE}")
+        admin.execute(f"create database {name} template {_TEMPLATE} strategy file_copy")
     pushed.stripe.control.post("/_sandbox/restore").raise_for_status()
     url = postgres.url(name)
     with connect(url, autocommit=True) as connection:

@@ -211,7 +211,7 @@ def sound(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> 
 def ledger_url(postgres: EmbeddedPostgres, sound: str) -> Iterator[str]:
     """The URL of this test's own copy of it."""
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database faulty_ledger template {sound}")
+        admin.execute(f"create database faulty_ledger template {sound} strategy file_copy")
         yield postgres.url("faulty_ledger")
         admin.execute("drop database faulty_ledger with (force)")
 

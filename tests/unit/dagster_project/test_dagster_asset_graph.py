@@ -52,7 +52,30 @@ def test_every_dbt_test_is_a_check_with_a_claim(definitions: dg.Definitions) -> 
 
 def test_only_parity_blocks(definitions: dg.Definitions) -> None:
     specs = chain.from_iterable(checks.check_specs for checks in definitions.asset_checks or ())
-    assert [spec.name for spec in specs if spec.blocking] == ["usage_parity_within_epsilon"]
+    assert {spec.name for spec in specs if spec.blocking} == {"usage_parity_within_epsilon"}
+
+
+@pytest.mark.parametrize(
+    ("job", "pools"),
+    [
+        ("tick", {"ledger", "push"}),
+        ("push", {"push"}),
+        ("period_close", {"push"}),
+        ("sync", {"stripe_mirror"}),
+        ("handle_webhooks", {"stripe_mirror"}),
+        ("reconcile", {"stripe_mirror", "reconciliation"}),
+        ("replay_month", {"ledger"}),
+        ("apply_replay", {"ledger"}),
+        ("verify_ledger", set()),
+        ("check_usage", set()),
+        ("check_health", set()),
+    ],
+)
+def test_what_writes_waits_for_its_pool_and_what_looks_waits_for_none(
+    definitions: dg.Definitions, job: str, pools: set[str]
+) -> None:
+    ops = (node.definition for node in definitions.resolve_job_def(job).nodes)
+    assert {op.pool for op in ops if isinstance(op, dg.OpDefinition) and op.pool} == pools
 
 
 def test_a_tick_runs_no_test_that_reads_history(definitions: dg.Definitions) -> None:

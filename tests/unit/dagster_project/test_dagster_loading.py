@@ -17,9 +17,10 @@ sys.exit(f"imported while loading: {heavy}" if heavy else 0)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, dbt_folder: Path) -> Path:
     """A home in which the dbt project was parsed before."""
     folder = tmp_path_factory.mktemp("home")
+    (folder / "dbt").symlink_to(dbt_folder)
     load(folder)
     return folder
 

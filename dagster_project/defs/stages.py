@@ -1,0 +1,13 @@
+"""The stages of the pipeline: an asset's group. The UI sorts groups by name, so each begins with its place."""
+
+HEALTH = "0_health"
+CONFIGURATION = "1_configuration"
+LANDING = "2_landing"
+STRIPE_MIRROR = "3_stripe_mirror"
+LEDGER = "4_ledger"
+DECISIONS = "5_decisions"
+PUSH = "6_push"
+STRIPE_TOTALS = "7_stripe_totals"
+RECONCILIATION = "8_reconciliation"
+CLOSING = "9_closing"
+DOCUMENTATION = "documentation"

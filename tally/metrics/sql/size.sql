@@ -1,0 +1,1 @@
+select 'tally_postgres_size_bytes', '{}'::text[], pg_database_size(current_database())::float8

@@ -1,0 +1,36 @@
+"""One world for all of the exporter's tests, which only read it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import metered_world
+import psycopg
+import pytest
+from stripe_side import local_stripe
+
+from tally.database import connect
+from tally.embedded_postgres import EmbeddedPostgres
+from tally.ledger import Ledger
+from tally.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def world(
+    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings that lead to the metered world."""
+    folder, name = tmp_path_factory.mktemp("metrics"), "metered_world"
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {built_template}")
+    with local_stripe(folder) as stripe, connect(postgres.url(name), autocommit=True) as connection:
+        yield metered_world.make(connection, stripe, Ledger(postgres.url(name), dbt_folder), folder)
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def database(world: Settings) -> Iterator[psycopg.Connection]:
+    """An autocommit connection to it."""
+    assert world.database_url is not None
+    with connect(world.database_url.get_secret_value(), autocommit=True) as opened:
+        yield opened
