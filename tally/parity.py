@@ -26,13 +26,14 @@ class ExpectationOutcome:
 
 @dataclass(frozen=True)
 class ParityResult:
-    """The suite's result over the lines of one span of time.
+    """The suite's result over the lines of one span of time. Of unmapped and of settling ones, numbers prove nothing.
 
     `breaking_lines` are whole lines, each once, at most 200 an expectation.
     """
 
     lines: int
     unmapped_lines: int
+    settling_lines: int
     expectations: tuple[ExpectationOutcome, ...]
     breaking_lines: tuple[Mapping[str, Any], ...]
 
@@ -52,11 +53,12 @@ def check_parity(
         RuntimeError: an expectation could not be evaluated. That is a fault of ours, never a verdict.
     """
     span = _span(starting_from, starting_before)
-    lines, unmapped, counters = _sizes(url, span)
+    lines, unmapped, settling, counters = _sizes(url, span)
     if lines == 0:
         claim = "Every counter has a line: a reconciliation of nothing proves nothing."
-        return ParityResult(0, 0, (ExpectationOutcome("lines_exist", claim, counters == 0, counters),), ())
-    return _judge(url, span, lines, unmapped)
+        return ParityResult(0, 0, 0, (ExpectationOutcome("lines_exist", claim, counters == 0, counters),), ())
+    outcomes, breaking = _judge(url, span)
+    return ParityResult(lines, unmapped, settling, outcomes, breaking)
 
 
 def _span(starting_from: datetime | None, starting_before: datetime | None) -> str:
@@ -66,18 +68,19 @@ def _span(starting_from: datetime | None, starting_before: datetime | None) -> s
     return f"period_start >= timestamptz '{start}' and period_start < timestamptz '{end}'"
 
 
-def _sizes(url: str, span: str) -> tuple[int, int, int]:
+def _sizes(url: str, span: str) -> tuple[int, int, int, int]:
     with connect(url) as connection:
         row = connection.execute(
             f"select (select count(*) from {LINES} where {span}),"
             f" (select count(*) from {LINES} where {span} and verdict = 'unmapped'),"
+            f" (select count(*) from {LINES} where {span} and is_settling),"
             f" (select count(*) from marts.usage_counters where {span})"
         ).fetchone()
     assert row is not None
-    return row[0], row[1], row[2]
+    return row[0], row[1], row[2], row[3]
 
 
-def _judge(url: str, span: str, lines: int, unmapped: int) -> ParityResult:
+def _judge(url: str, span: str) -> tuple[tuple[ExpectationOutcome, ...], tuple[Mapping[str, Any], ...]]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from sqlalchemy.pool import StaticPool
@@ -100,8 +103,7 @@ def _judge(url: str, span: str, lines: int, unmapped: int) -> ParityResult:
     finally:
         source.get_execution_engine().close()
         source.get_engine().dispose()
-    outcomes = tuple(_outcome(single) for single in results)
-    return ParityResult(lines, unmapped, outcomes, _breaking_lines(results))
+    return tuple(_outcome(single) for single in results), _breaking_lines(results)
 
 
 def _outcome(single: Any) -> ExpectationOutcome:

@@ -29,6 +29,24 @@
 {%- endmacro %}
 
 {#-
+    While usage goes on there is always some that was counted and not told yet: pushes follow ticks by a minute. It is a break when
+    pushes have stopped: in two checks in a row, and nothing of the counter was confirmed for the lag budget; at once where a
+    push would never send it, or was refused, and in the last hours before finalization.
+-#}
+{% macro untold_is_proof() -%}
+    (
+        not is_billing_period
+        or void_intents > 0
+        or {{ is_final_invoice() }}
+        or tally.now() >= {{ finalizes_at() }} - interval '{{ var('hours_before_finalization', 6) }} hours'
+        or (
+            checks >= {{ var('checks_before_a_break', 2) }}
+            and tally.now() >= coalesce(last_confirmed_at, first_seen_at, '-infinity') + lag_budget
+        )
+    )
+{%- endmacro %}
+
+{#-
     The likely cause of a line that is not ok, most telling first, with its evidence. The words before the colon are stable:
     tally/reconciliation/mends.py and RECONCILIATION.md say for each what mends it.
 -#}
@@ -46,14 +64,15 @@
         when event_count > 0 and local_quantity is null then 'undeclared metric: events landed before the metric was declared'
         when integrity_verdict = 'break' and is_one_moment and event_count <> expected_event_count
             then 'lost event: ' || expected_event_count || ' events were delivered in time, the counter holds ' || event_count
-        when not is_billing_period and (integrity_verdict = 'break' or stripe_quantity is null or business_verdict <> 'ok')
+        when not is_billing_period and (integrity_verdict <> 'ok' or stripe_quantity is null or business_verdict <> 'ok')
             then 'period mismatch: ' || counted_quantity || ' counted for a period that Stripe does not have for this customer'
         when integrity_verdict = 'break' and void_intents > 0
             then 'refused intent: Stripe refused or never had ' || void_intents || '; counted ' || counted_quantity || ', told ' || told_quantity
         when integrity_verdict = 'break' and {{ is_final_invoice() }}
             then 'unsent delta: counted ' || counted_quantity || ', told ' || told_quantity || ', and the invoice is final: no push mends it'
-        when integrity_verdict = 'break'
+        when integrity_verdict <> 'ok'
             then 'unsent delta: counted ' || counted_quantity || ', told ' || told_quantity
+                || case when integrity_verdict = 'missing' then ', not yet a break' else '' end
         when stripe_quantity is null and stripe_customers > 1
             then 'unmapped customer: ' || stripe_customers || ' Stripe customers carry this customer_ref'
         when stripe_quantity is null then 'summary not read: sync Stripe''s totals'

@@ -12,6 +12,8 @@ GRAIN = ("tenant_id", "account", "livemode", "customer_ref", "metric", "period_s
 
 # A line that no Stripe price maps has nothing to agree with: it is counted and shown, and breaks nothing.
 _MAPPED = "verdict is distinct from 'unmapped'"
+# While usage goes on, what was counted a moment ago is on its way. No line is let off in the hours before it is billed.
+_JUDGED = f"{_MAPPED} and is_settling is not true"
 # A customer without usage has no counter. Nothing counted is zero, and the other three must then be zero too.
 _LOCAL = "coalesce(local_quantity, 0)"
 # What was billed, credited or written off after the invoice; of most lines nothing.
@@ -35,7 +37,7 @@ class ExpectUsageParityWithinEpsilon(UnexpectedRowsExpectation):
 
     unexpected_rows_query: str = f"""
         select * from {{batch}}
-        where {_MAPPED} and (
+        where {_JUDGED} and (
             ({_within_epsilon(_LOCAL, "sent_quantity")} or {_within_epsilon(_LOCAL, f"(sent_quantity + {_SETTLED})")})
             and ({_within_epsilon(_LOCAL, "stripe_quantity")}
                 or {_within_epsilon(_LOCAL, f"(stripe_quantity + {_SETTLED})")})
@@ -49,7 +51,7 @@ class ExpectUsageAmountsToAgree(UnexpectedRowsExpectation):
 
     unexpected_rows_query: str = f"""
         select * from {{batch}}
-        where {_MAPPED} and (
+        where {_JUDGED} and (
             money_verdict = 'ok'
             and (
                 abs(amount_drift) <= {_ROUNDING}
@@ -64,7 +66,7 @@ class ExpectUsageLinesToBeComplete(UnexpectedRowsExpectation):
 
     unexpected_rows_query: str = f"""
         select * from {{batch}}
-        where {_MAPPED} and (
+        where {_JUDGED} and (
             num_nulls(
                 sent_quantity, stripe_quantity, invoice_quantity, invoice_amount, local_amount, epsilon, verdict,
                 period_end
@@ -89,7 +91,7 @@ class ExpectUsageLinesToBeFresh(UnexpectedRowsExpectation):
 class ExpectUsageVerdictsToBeOk(UnexpectedRowsExpectation):
     """The line's own verdict agrees: integrity, delivery, business and money."""
 
-    unexpected_rows_query: str = f"select * from {{batch}} where verdict is distinct from 'ok' and {_MAPPED}"
+    unexpected_rows_query: str = f"select * from {{batch}} where verdict is distinct from 'ok' and {_JUDGED}"
 
 
 class ExpectUsageLinesToBeUnique(UnexpectedRowsExpectation):

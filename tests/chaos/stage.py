@@ -23,7 +23,7 @@ from tally.stripe_account import open_account
 from tally.stripe_sync import sync_subscriptions
 from tests.chaos.cast import CONFIGURATION, TENANT
 from tests.chaos.record import Book
-from tests.chaos.stripe_side import StripeSide, create_stripe_side
+from tests.chaos.billed_customers import StripeSide, create_stripe_side
 from tests.chaos.supervisor import Supervisor
 
 LOAD = "load"

@@ -29,7 +29,7 @@ _MOST_NAMED = 5
     description=(
         "Counter, sent, Stripe's summary and the invoice agree within the line's epsilon, in quantity and in money, on "
         "every line of the month, each read within a day. A number that is missing fails; so does a month with "
-        "counters and no lines."
+        "counters and no lines. While usage goes on, what was counted a moment ago may be on its way."
     ),
 )
 def usage_parity_within_epsilon(context: dg.AssetCheckExecutionContext, tally: TallyResource) -> dg.AssetCheckResult:
@@ -53,6 +53,7 @@ def _judged(result: ParityResult) -> dict[str, dg.MetadataValue]:
         "lines": dg.MetadataValue.int(result.lines),
         "breaking lines": dg.MetadataValue.int(len(result.breaking_lines)),
         "unmapped lines": dg.MetadataValue.int(result.unmapped_lines),
+        "lines that settle": dg.MetadataValue.int(result.settling_lines),
         "expectations": dg.MetadataValue.md(markdown_table(["expectation", "verdict", "lines against"], claims)),
         "lines that break": dg.MetadataValue.md(markdown_table(_BREAKING_COLUMNS, breaking)),
     }
@@ -61,7 +62,8 @@ def _judged(result: ParityResult) -> dict[str, dg.MetadataValue]:
 def _in_words(result: ParityResult) -> str:
     """The verdict in a sentence; tables stand behind a click on the page of checks."""
     if result.passed:
-        return f"all {result.lines} lines agree"
+        settling = f"; {result.settling_lines} of them still settle" if result.settling_lines else ""
+        return f"all {result.lines} lines agree{settling}"
     worst = [
         f"{line['customer_ref']} {line['metric']}: {line.get('cause') or line['verdict']}"
         for line in result.breaking_lines

@@ -26,7 +26,8 @@ delivered as (
             when event_count > 0 and local_quantity is null then 'break'
             when is_one_moment and event_count <> expected_event_count then 'break'
             when counted_quantity in (told_quantity, told_quantity + settled_quantity) then 'ok'
-            else 'break'
+            when {{ untold_is_proof() }} then 'break'
+            else 'missing'
         end as integrity_verdict,
         -- Delivery: Stripe's total is what it confirmed. Exact; undecided while an intent is open or a reading proves nothing.
         case
@@ -53,11 +54,12 @@ billed as (
             when not is_mapped or not is_known_to_stripe then 'unmapped'
             when {{ is_final_invoice() }}
                 and not {{ agrees_within_epsilon('invoice_due', '(invoice_quantity + settled_quantity)') }} then 'break'
-            when delivery_verdict = 'missing'
+            when 'missing' in (integrity_verdict, delivery_verdict)
                 and not coalesce({{ agrees_within_epsilon('counted_quantity', 'stripe_quantity') }}, false) then 'missing'
             when settled_quantity = 0 and not {{ agrees_within_epsilon('counted_quantity', 'stripe_quantity') }} then 'break'
             when not {{ agrees_within_epsilon('invoice_due', '(invoice_quantity + settled_quantity)') }} then
                 case
+                    when integrity_verdict = 'missing' then 'missing'
                     when invoice_status in ('preview', 'draft') and not {{ reading_is_proof('invoice_read_at') }} then 'missing'
                     else 'break'
                 end
@@ -203,7 +205,11 @@ select
     summary_read_at,
     invoice_read_at,
     {{ is_final_invoice() }} as is_final,
-    rounded_parts
+    rounded_parts,
+    verdict = 'missing'
+    and num_nulls(stripe_quantity, invoice_quantity, invoice_amount) = 0
+    and price_fault is null
+    and tally.now() < {{ finalizes_at() }} - interval '{{ var('hours_before_finalization', 6) }} hours' as is_settling
 from explained
 -- The greatest and least of several numbers leave nulls out: a total that was not read does not narrow the drift to zero.
 cross join lateral (

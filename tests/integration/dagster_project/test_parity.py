@@ -153,6 +153,16 @@ def test_unmapped_lines_are_counted_and_break_nothing(lines: Lines) -> None:
     assert result.unmapped_lines == 1
 
 
+def test_a_line_that_settles_is_let_off_but_for_a_reading_that_is_old(lines: Lines) -> None:
+    settling = {"local_quantity": 1200, "verdict": "missing", "money_verdict": "missing", "is_settling": True}
+    lines.add(**settling)
+    result = lines.judge()
+    assert result.passed
+    assert result.settling_lines == 1
+    lines.add(**settling, customer_ref="initech", summary_read_at=datetime.now(UTC) - timedelta(days=2))
+    assert broken(lines.judge()) == {"lines_to_be_fresh"}
+
+
 def test_only_the_periods_that_start_in_the_span_are_judged(lines: Lines) -> None:
     lines.add()
     for start in (MARCH[0].replace(month=2), MARCH[1]):
