@@ -21,9 +21,9 @@ from tally.settings import Settings, load_settings
 from tally.stack import sandbox_service, services, stack_environment
 from tally.stripe_account import open_account
 from tally.stripe_sync import sync_subscriptions
+from tests.chaos.billed_customers import StripeSide, create_stripe_side
 from tests.chaos.cast import CONFIGURATION, TENANT
 from tests.chaos.record import Book
-from tests.chaos.billed_customers import StripeSide, create_stripe_side
 from tests.chaos.supervisor import Supervisor
 
 LOAD = "load"
