@@ -55,8 +55,11 @@ def claim(
     `connection` is in autocommit: they are claimed when this returns.
     """
     asked = parameters | {"lease": lease, "turns": turns, "fresh": fresh}
-    with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(statement("claim.sql"), asked).fetchall()
+    # Bound by the client: only so can two statements go in one round trip.
+    with psycopg.ClientCursor(connection, row_factory=class_row(Claim)) as cursor:
+        cursor.execute(statement("claim.sql"), asked)
+        cursor.nextset()
+        return cursor.fetchall()
 
 
 def send(account: StripeAccount, claimed: Claim) -> Answer:

@@ -72,7 +72,7 @@ def test_from_nothing_to_a_reconciled_counter(
     tally: CommandLine, stripe_side: StripeSide, ledger_connection: psycopg.Connection
 ) -> None:
     assert "no tenant is declared yet" in tally("status", code=1)
-    assert tally.json("migrate") == {"applied": []}
+    assert tally.json("migrate") == {"applied": [], "grants": []}
 
     announced = tally.json("apply", "tally.yaml", "--dry-run")
     assert [change["table"] for change in announced["changes"]] == ["tenants", "meters", "price_mappings", "meters"]

@@ -2,6 +2,10 @@
 -- An attempt after an answered 5xx takes a new Idempotency-Key (Stripe replays a stored 500 for a day); the identifier
 -- stays, so it is still counted once. Every other attempt repeats the key.
 -- Parameters: tenant_id, account, livemode, now, resend_from, lease, turns, fresh.
+-- Two statements, one transaction. An account's claims are made one after another, and the second statement begins, and
+-- looks, after the lock is had: so it sees what is `sending` because of a claim that it waited for.
+select pg_advisory_xact_lock(hashtextextended('tally.push_intents ' || %(account)s || ' ' || %(livemode)s::text, 0));
+
 with next_intents as (
     select intent_id
     from tally.push_intents as intent
