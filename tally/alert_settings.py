@@ -57,3 +57,9 @@ class AlertSettings(BaseSettings):
         ge=60,
         description="How long Dagster's sensor of alerts may be silent before that is wrong, seconds",
     )
+    alert_refusal_seconds: int = Field(
+        300,
+        alias="TALLY_ALERT_REFUSAL_SECONDS",
+        ge=10,
+        description="How long after its last 503 the door still counts as turning requests away, seconds",
+    )

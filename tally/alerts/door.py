@@ -12,8 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tally.finding import Finding
 
 TIMEOUT_SECONDS = 5
-# Refusals come in bursts; one that ended this long ago is over.
-REFUSES_FOR = timedelta(minutes=5)
 _SOURCE = "door answers of 503"
 # What grew since the last look; a counter that shrank belongs to a door that started anew.
 _NOTE = """
@@ -29,15 +27,20 @@ returning moved_at
 """
 
 
-def door_findings(connection: psycopg.Connection[Any], url: str, now: datetime) -> Iterator[Finding]:
-    """`door_down`: it does not answer or says that it is not ready. `door_refuses`: it answers 503 to callers."""
+def door_findings(
+    connection: psycopg.Connection[Any], url: str, now: datetime, refuses_for: timedelta
+) -> Iterator[Finding]:
+    """`door_down`: it does not answer or says that it is not ready. `door_refuses`: it answers 503 to callers.
+
+    Refusals come in bursts; one that ended `refuses_for` ago is over.
+    """
     fault, metrics = _asked(url.rstrip("/"))
     if fault is not None:
         yield Finding("door_down", "door", fault, is_global=True)
     if metrics is not None:
         mark = {"source": _SOURCE, "value": refused(metrics), "now": now}
         row = connection.execute(_NOTE, mark).fetchone()
-        if row is not None and row[0] is not None and row[0] > now - REFUSES_FOR:
+        if row is not None and row[0] is not None and row[0] > now - refuses_for:
             sentence = (
                 f"the door turned requests away with 503, {mark['value']} since it started: its queue is full or the"
                 " database does not keep up; callers send the same again"

@@ -47,4 +47,5 @@ def _of_installation(connection: psycopg.Connection[Any], settings: Settings, cl
     if settings.dagster_automation == "on":
         yield from silent_dagster(connection, timedelta(seconds=settings.alert_silence_seconds))
     if settings.alert_door_url:
-        yield from door_findings(connection, settings.alert_door_url, clock.now())
+        refuses_for = timedelta(seconds=settings.alert_refusal_seconds)
+        yield from door_findings(connection, settings.alert_door_url, clock.now(), refuses_for)

@@ -18,8 +18,8 @@ LEAST_OUTAGE, LONGEST_OUTAGE = 5.0, 90.0
 RECOVERY = 120.0
 FIRST_FLOW = 120.0
 DRAIN = 90.0
-# The longest that an alert outlasts its cause: five minutes after the last 503.
-ALERTS = 330.0
+# The longest that an alert outlasts its cause: a look or two of Dagster's sensor.
+ALERTS = 150.0
 LOOK_SECONDS = 0.5
 
 

@@ -129,7 +129,7 @@ def _stripe(stage: Stage, chance: Random) -> Iterator[None]:
         mend()
 
 
-# Both make the door answer 503, and the alert of that holds for five minutes after the last one.
+# Both make the door answer 503, and the alert of that holds for a while after the last one.
 FIRST = ("queue", "postgres")
 FAULTS = (
     Fault("queue", "landing is blocked until the door's queue is full", "door_refuses", None, _queue),
