@@ -39,7 +39,7 @@ _REPEATS = """
         md5(row(
             delivery.customer_ref, delivery.metric, trim_scale(delivery.quantity),
             extract(epoch from delivery.event_time), tally.canonical_properties(delivery.properties)
-        )::text)::uuid as payload_hash
+        )::text)::uuid as its_hash
     from raw.usage_events as delivery
     cross join lateral (
         select * from ledger.int_usage_events_deduplicated as event
@@ -57,9 +57,9 @@ _REPEATS = """
 CONFLICTS = f"""
 insert into ledger.int_usage_events_conflicts
 select tenant_id, idempotency_key, xid, seq, landed_at, customer_ref, metric, quantity, event_time, properties,
-    payload_hash, first_xid, first_seq, first_customer_ref, first_metric, first_quantity, first_event_time, period_start
+    its_hash, first_xid, first_seq, first_customer_ref, first_metric, first_quantity, first_event_time, period_start
 from ({_REPEATS}) as repeat
-where payload_hash <> first_hash
+where its_hash <> first_hash
 """
 
 DELIVERIES = f"""
@@ -77,7 +77,7 @@ from (
     where xid >= %(read_from)s and xid < %(read_to)s
     union all
     select tenant_id, first_customer_ref, first_metric, period_start, period_end,
-        case when payload_hash = first_hash then 'duplicate' else 'conflict' end
+        case when its_hash = first_hash then 'duplicate' else 'conflict' end
     from ({_REPEATS}) as repeat
 ) as delivery
 group by 1, 2, 3, 4
