@@ -51,4 +51,4 @@ where
     and intent.account = %(account)s
     and intent.livemode = %(livemode)s
     and intent.state = 'resolving'
-order by intent.planned_at
+order by intent.planned_at, intent.intent_id
