@@ -1,10 +1,14 @@
-"""`make simulate`: the push ledger against seeds and crash points. Exits 1 when anything is violated."""
+"""`make simulate`: the push ledger against seeds and crash points. Exits 1 when anything is violated.
+
+Ctrl-C ends it with the sum of what was played; where nobody watches a bar, a line is printed now and then instead.
+"""
 
 import argparse
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +18,9 @@ from tests.simulation.crash_points import crash_points, fault_points
 from tests.simulation.run import Outcome
 from tests.simulation.tally_up import Sum
 from tests.simulation.worlds import Run, Worlds, built_postgres, open_worlds
+
+_TELL_EVERY_SECONDS = 30
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -26,16 +33,36 @@ def main() -> int:
         with built_postgres(Path(name)) as server, open_worlds(server, Path(name), options.jobs) as worlds:
             began = time.monotonic()
             runs = _runs(options, worlds)
-            for outcome in track(worlds.play(runs), "simulating", len(runs), console=console):
-                total.add(outcome)
-                if options.trace:
-                    _show_trace(console, outcome)
+            try:
+                for outcome in _watched(worlds.play(runs), total, len(runs), console):
+                    total.add(outcome)
+                    if options.trace:
+                        _show_trace(console, outcome)
+            except KeyboardInterrupt:
+                worlds.give_up()
             total.seconds = time.monotonic() - began
     if options.json:
         print(total.as_json())
     else:
         total.show(console)
-    return 1 if total.violations else 0
+    played = total.seeds + total.crash_points + total.fault_points
+    if played < len(runs):
+        console.print(f"[yellow]interrupted[/yellow] after {played:,} of {len(runs):,} runs")
+    return 1 if total.violations else _INTERRUPTED if played < len(runs) else 0
+
+
+def _watched(outcomes: Iterable[Outcome], total: Sum, runs: int, console: Console) -> Iterator[Outcome]:
+    """The outcomes, with a bar for a person, or a line now and then for a file."""
+    if console.is_terminal:
+        yield from track(outcomes, "simulating", runs, console=console)
+        return
+    began = told = time.monotonic()
+    for played, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if (now := time.monotonic()) - told >= _TELL_EVERY_SECONDS:
+            told = now
+            pace = played / (now - began)
+            console.print(f"{played:,} of {runs:,} runs, {pace:.1f} a second, violations {len(total.violations)}")
 
 
 def _options() -> argparse.Namespace:

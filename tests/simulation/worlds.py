@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -66,6 +67,10 @@ class Worlds:
         """The outcome of every run."""
         return self._pool.map(_play, runs, chunksize=_RUNS_AT_A_TIME)
 
+    def give_up(self) -> None:
+        """Play nothing but what has begun."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
     def the_way(self) -> list[Step]:
         """The steps that crash points are taken from."""
         return self._pool.submit(_steps_of_the_way).result()
@@ -76,6 +81,7 @@ _here: dict[str, tuple[World, PostgresSide]] = {}
 
 
 def _open(urls: "multiprocessing.Queue[str]", folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches this process too; the first one decides
     # psycopg tells of every connection that is lost while it tidies up: here that is what is being tried.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     world = _life.enter_context(open_world(urls.get(), folder))
