@@ -17,7 +17,7 @@ from dagster_project.defs.stripe.assets import period_materializations
 from dagster_project.lib.report_queue import NotReported
 from dagster_project.lib.tick_numbers import CONFLICTS, LATE, TickNumbers
 from dagster_project.lib.waiting_rows import FIRST_MODEL
-from tally.stripe_mirror import SyncSummary
+from tally.stripe.mirror import SyncSummary
 
 log = logging.getLogger("tally.loop")
 

@@ -9,7 +9,7 @@ from dagster_project.lib.report_queue import ReportQueue
 from dagster_project.lib.tick_numbers import TickNumbers
 from dagster_project.lib.ticking import TickLoop
 from tally.settings import Settings
-from tally.stripe_mirror import SyncSummary
+from tally.stripe.mirror import SyncSummary
 from tally.tracing import ledger_of
 
 

@@ -19,8 +19,8 @@ from demo.steps import Step
 from demo.stripe_side import advance
 from tally.errors import TallyError
 from tally.periods import Period
-from tally.stripe_account import open_account
-from tally.stripe_summaries import summary_quantity
+from tally.stripe.account import open_account
+from tally.stripe.summaries import summary_quantity
 
 APPLIED_WITHIN_SECONDS = 30
 

@@ -16,14 +16,14 @@ import psycopg
 import stripe
 from rich.console import Console
 
-from tally import api_keys, configuration, configuration_apply, dagster_home, migrations
+from tally import api_keys, configuration, dagster_home, migrations
 from tally.clock import SimulatedClock
 from tally.database import connect
 from tally.demo_environment import demo_environment, demo_home, recreate_demo_database
 from tally.services import Stack
 from tally.settings import Settings, load_settings
 from tally.stack import door_service, sandbox_service
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 class OnTestClock(Protocol):
@@ -122,7 +122,7 @@ def _fresh_database(settings: Settings, setting: Setting[Side], console: Console
 
 
 def _configured(connection: psycopg.Connection, setting: Setting[Side]) -> str:
-    configuration_apply.apply(connection, configuration.load_configuration(setting.configuration))
+    configuration.apply(connection, configuration.load_configuration(setting.configuration))
     return api_keys.create_key(connection, setting.tenant, setting.key_name, scopes=("events:write",))
 
 

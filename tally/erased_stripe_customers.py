@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_subscriptions import MeteredItem
+from tally.stripe.subscriptions import MeteredItem
 
 
 def under_pseudonyms(

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_subscriptions import StripeMeter
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.subscriptions import StripeMeter
 
 _PAUSE = """
 insert into tally.mapping_pauses (tenant_id, account, livemode, event_name, code, reason, event_id, paused_at)

@@ -14,7 +14,7 @@ from tally.landing_rate import landing_rate
 from tally.loop_heartbeat import LoopState, loop_state
 from tally.push.accounts import held_up
 from tally.settings import Settings
-from tally.stripe_reads import ReadBudget, read_budgets
+from tally.stripe.reads import ReadBudget, read_budgets
 from tally.webhook_findings import webhook_findings
 
 TICK_LAG_LIMIT = timedelta(minutes=5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_mirror import MirrorKey
+from tally.stripe.mirror import MirrorKey
 
 # The meter is not there or not active: gone with the pause of its mapping.
 METER_CODES = frozenset({"no_meter", "archived_meter"})

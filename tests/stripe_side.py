@@ -14,7 +14,7 @@ import stripe
 
 from stripe_sandbox.server import SandboxServer
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 TEST_KEY = "sk_test_" + "tally0000000000000000000"
 

@@ -13,7 +13,7 @@ from tally.database import connect, database_url
 from tally.ledger import Ledger
 from tally.migrations import require_current
 from tally.settings import Settings, load_settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 from tally.tracing import ledger_of
 
 

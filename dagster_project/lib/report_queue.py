@@ -12,7 +12,7 @@ from dagster_project.lib.tick_numbers import TickNumbers
 from dagster_project.lib.waiting_rows import Waiting
 from tally.errors import TallyError
 from tally.ledger import Tick
-from tally.stripe_mirror import SyncSummary
+from tally.stripe.mirror import SyncSummary
 
 log = logging.getLogger("tally.loop")
 

@@ -7,9 +7,8 @@ import typer
 
 from tally.cli.output import JsonFlag, console, print_json
 from tally.cli.session import opened
-from tally.configuration import load_configuration
-from tally.configuration_apply import apply as apply_configuration
-from tally.configuration_apply import difference
+from tally.configuration import apply as apply_configuration
+from tally.configuration import difference, load_configuration
 
 
 def apply(

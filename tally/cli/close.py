@@ -18,7 +18,7 @@ from tally.cli.session import opened, tenant_meant
 from tally.clock import Clock, clock_for
 from tally.closing import ClosingRefused, Hold, NoSuchHold
 from tally.settings import load_settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 
 def _operator() -> str:

@@ -23,7 +23,7 @@ from tally.push import (
 )
 from tally.settings import Settings, load_settings
 from tally.shadow.parallel import in_shadows
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent and what is held back; send nothing.")]
 RetryRefused = Annotated[bool, typer.Option("--retry-refused", help="Plan refused values anew: their cause is mended.")]

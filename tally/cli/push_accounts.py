@@ -13,7 +13,7 @@ from tally.cli.stripe_mode import banner
 from tally.clock import clock_for
 from tally.errors import TallyError
 from tally.settings import Settings, load_settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 Reason = Annotated[str, typer.Option("--reason", help="Who decided, and why.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Book the differences; without it they are only shown.")]

@@ -22,8 +22,8 @@ from tally.reconciliation import Finding, Line, Summary, read_lines, summarize
 from tally.reconciliation.check import Checked, Scope, check
 from tally.reports import make_report, write_report
 from tally.settings import Settings, load_settings
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.sync import sync_subscriptions
 
 if TYPE_CHECKING:
     from tally.proof import FinalLines

@@ -14,8 +14,8 @@ from tally.months import bounds
 from tally.settings import load_settings
 from tally.shadow.parallel import Shadowed, in_shadows, shadow_accounts
 from tally.shadow.parity import ShadowLine, ShadowParity, shadow_parity
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_totals import read_totals
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.totals import read_totals
 
 app = typer.Typer(no_args_is_help=True, help="Live counters pushed to a test account in parallel.")
 MonthOption = Annotated[

@@ -14,7 +14,7 @@ from tally.alerts import Alert
 from tally.loop_heartbeat import LoopState
 from tally.machine import Machine
 from tally.pipeline_status import PipelineStatus
-from tally.stripe_reads import ReadBudget
+from tally.stripe.reads import ReadBudget
 
 _SENTENCES = 5
 _GIGABYTE = 10**9

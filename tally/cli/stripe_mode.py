@@ -5,7 +5,7 @@ from typing import Any
 
 from tally.cli.output import console
 from tally.shadow.parallel import Shadowed
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 _STYLES = {"live": "bold white on red", "test": "bold white on blue", "shadow": "bold black on yellow"}
 _MEANINGS = {

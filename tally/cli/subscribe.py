@@ -11,10 +11,10 @@ from tally.cli.session import opened, tenant_meant
 from tally.clock import clock_for
 from tally.errors import TallyError
 from tally.settings import load_settings
-from tally.stripe_account import open_account
-from tally.stripe_sync import sync_subscriptions
-from tally.trial_subscription import Subscribed
-from tally.trial_subscription import subscribe as make
+from tally.stripe.account import open_account
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.trial_subscription import Subscribed
+from tally.stripe.trial_subscription import subscribe as make
 
 
 def subscribe(

@@ -12,8 +12,8 @@ from tally.cli.stripe_mode import print_closed_shadows
 from tally.clock import clock_for
 from tally.settings import load_settings
 from tally.shadow.parallel import in_shadows
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.sync import sync_subscriptions
 
 
 def sync(tenant: TenantOption = None, as_json: JsonFlag = False) -> None:

@@ -8,7 +8,7 @@ import stripe
 
 from tally.closing.invoice import REST_MARK
 from tally.closing.rest import Rest
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tally.clock import Clock
 from tally.closing.errors import NoSuchHold
 from tally.closing.hold import Hold, HoldState, decide_release, holds, note
 from tally.closing.invoice import HOLD_MARK, Draft, draft_of, read_draft
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # Who holds and lets go where nobody does.
 LEDGER = "tally"

@@ -12,8 +12,8 @@ from tally.closing.hold import Hold, decide_hold, decide_release
 from tally.closing.holding import advance, again, open_hold
 from tally.closing.invoice import read_draft
 from tally.closing.watching import decision
-from tally.stripe_account import StripeAccount
-from tally.stripe_reads import reads_booked
+from tally.stripe.account import StripeAccount
+from tally.stripe.reads import reads_booked
 
 
 def release(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import stripe
 
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # The mark of our own holds and rests in Stripe's metadata.
 HOLD_MARK = "tally_hold"

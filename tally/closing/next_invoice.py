@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from tally.clock import Clock
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 _ENDED = frozenset({"canceled", "incomplete", "incomplete_expired"})
 # An item waits for weeks, and Stripe counts reads.

@@ -7,7 +7,7 @@ from tally.closing.errors import ClosingRefused
 from tally.closing.invoice import REST_MARK, read_draft
 from tally.closing.next_invoice import has_next_invoice
 from tally.closing.rest import Rest
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 _DAY = "%Y-%m-%d"
 

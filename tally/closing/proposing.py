@@ -19,7 +19,7 @@ from tally.closing.next_invoice import has_next_invoice
 from tally.closing.rest import Kind, lock_rests
 from tally.closing.statements import statement
 from tally.pricing import Price, PricingError, price_from_stripe
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # Who decides where a setting has decided beforehand.
 POLICY = "tally"

@@ -17,9 +17,9 @@ from tally.closing.statements import statement
 from tally.closing.watching import DraftState, watch_drafts
 from tally.push import DeliveryResult, push
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount
-from tally.stripe_reads import reads_booked
-from tally.stripe_totals import Unread, read_totals
+from tally.stripe.account import StripeAccount
+from tally.stripe.reads import reads_booked
+from tally.stripe.totals import Unread, read_totals
 
 # Stripe takes events for 35 days; a draft older than that is somebody's to look at.
 LOOK_BACK = timedelta(days=35)

@@ -17,7 +17,7 @@ from tally.closing.payloads import payload_of
 from tally.closing.rest import Rest, read
 from tally.closing.statements import statement
 from tally.push.answers import not_taken
-from tally.stripe_account import CONNECT_TIMEOUT_SECONDS, StripeAccount
+from tally.stripe.account import CONNECT_TIMEOUT_SECONDS, StripeAccount
 
 Outcome = Literal["done", "found", "refused", "unknown", "stopped"]
 

@@ -14,7 +14,7 @@ from tally.closing.drafts import BilledDraft, Grace, drafts
 from tally.closing.hold import OPEN, Hold, decide_hold
 from tally.closing.holding import LEDGER, advance, again, open_hold, open_holds
 from tally.closing.invoice import Draft, read_draft
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 Verdict = Literal["settled", "in_time", "late", "hold", "held", "held_by_others", "held_before", "final", "unread"]
 VERDICTS: dict[Verdict, str] = {

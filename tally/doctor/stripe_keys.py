@@ -14,7 +14,7 @@ import stripe
 from tally.doctor.patient import Patient, secret
 from tally.doctor.result import Result, ok, warning, wrong
 from tally.errors import StripeModeError
-from tally.stripe_account import StripeAccount, is_shadow, open_account
+from tally.stripe.account import StripeAccount, is_shadow, open_account
 
 CHECK = "stripe"
 _ACCOUNTS = "select account, count(*) from tally.push_mappings where active group by account order by account"

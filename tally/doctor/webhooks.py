@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tally.doctor.patient import Patient, secret
 from tally.doctor.result import Result, ok, warning, wrong
 from tally.errors import SettingsError, StripeModeError
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 from tally.webhook_secrets import webhook_secrets
 
 CHECK = "webhooks"

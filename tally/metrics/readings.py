@@ -14,8 +14,8 @@ from tally.loop_heartbeat import loop_state
 from tally.metrics.families import OTHER_TENANTS, Sample
 from tally.push.turns import OPEN_FROM
 from tally.settings import Settings
-from tally.stripe_account import is_shadow
-from tally.stripe_reads import ReadBudget, read_budgets
+from tally.stripe.account import is_shadow
+from tally.stripe.reads import ReadBudget, read_budgets
 
 # Two scrapers at once cost one reading. What is added up over all counters, intents or lines is read once a minute.
 SECONDS = 5.0

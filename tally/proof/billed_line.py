@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from tally.explain import Subject
 from tally.periods import Period
 from tally.proof.errors import NothingToProve
-from tally.stripe_invoices import FINAL
+from tally.stripe.invoices import FINAL
 
 # A shadow account bills nobody. What the items say of prices counts only while no line says it.
 _LINES = """

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from tally.proof.asked import asked_about, rendered
 from tally.proof.billed_line import BilledLine
 from tally.proof.facts import Facts, fingerprint
-from tally.stripe_invoices import FINAL
+from tally.stripe.invoices import FINAL
 
 # Two at once: the second finds its number taken, and its line proven a moment ago.
 _INSERT = """

@@ -8,7 +8,7 @@ from tally.push.delivery import DeliveryResult, deliver
 from tally.push.operator import decide, release_refused
 from tally.push.planning import Counter, Held, Planned, PlanResult, plan, preview
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 __all__ = [
     "Adoption",

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from tally.push.turns import OPEN_FROM
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 _STANDING = """
 select

@@ -20,9 +20,9 @@ from tally.errors import TallyError
 from tally.periods import Period, minute_window
 from tally.push.identifiers import as_text, identifier
 from tally.push.statements import statement
-from tally.stripe_account import StripeAccount
-from tally.stripe_reads import reads_booked
-from tally.stripe_summaries import SummaryUnreadable, summary_quantity
+from tally.stripe.account import StripeAccount
+from tally.stripe.reads import reads_booked
+from tally.stripe.summaries import SummaryUnreadable, summary_quantity
 
 # Identifiers are made of sequence numbers, and Stripe knows some that this ledger has lost. Behind this gap none is.
 SEQUENCE_GAP = 1_000_000

@@ -20,7 +20,7 @@ from tally.push.stream import MOST_EVENTS
 from tally.push.turns import know
 from tally.push.worker import work
 from tally.settings import Settings
-from tally.stripe_account import CONNECT_TIMEOUT_SECONDS, StripeAccount
+from tally.stripe.account import CONNECT_TIMEOUT_SECONDS, StripeAccount
 
 _OPEN = """
 select count(*) from tally.push_intents

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from tally.push.answers import Answer, not_taken, taken
 from tally.push.identifiers import as_text
 from tally.push.statements import statement
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # Stripe keeps identifiers for "at least 24 hours"; four of them are left for whatever holds a request up.
 RESEND_FOR = timedelta(hours=20)

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 
 from tally.errors import TallyError
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 
 class NotDecidable(TallyError):

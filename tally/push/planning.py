@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, dict_row
 
 from tally.clock import Clock
 from tally.push.statements import statement
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 REASONS = {
     "unmapped": "no active price mapping names this metric: give its meter a `stripe` event_name and `tally apply`",

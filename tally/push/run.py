@@ -13,7 +13,7 @@ from tally.clock import Clock
 from tally.push.answers import Answer
 from tally.push.calling import Calling, plainly
 from tally.push.intents import RESEND_FOR, Claim
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 
 @dataclass

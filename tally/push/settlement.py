@@ -21,9 +21,9 @@ from tally.clock import Clock
 from tally.periods import Period
 from tally.push.identifiers import as_text
 from tally.push.statements import statement
-from tally.stripe_account import StripeAccount
-from tally.stripe_reads import reads_booked
-from tally.stripe_summaries import SummaryUnreadable, summary_quantity
+from tally.stripe.account import StripeAccount
+from tally.stripe.reads import reads_booked
+from tally.stripe.summaries import SummaryUnreadable, summary_quantity
 
 # An accepted event may take long to show in a summary, and a summary may go backwards: what it says for this long, in
 # so many readings at least, is taken for true.

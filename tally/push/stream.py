@@ -15,7 +15,7 @@ from stripe.params.v2.billing._meter_event_stream_create_params import MeterEven
 from tally.push.answers import Answer, not_taken
 from tally.push.identifiers import as_text
 from tally.push.intents import Claim
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 MOST_EVENTS = 100
 # A session's token is good for 15 minutes; one that ends within a minute is not begun with.

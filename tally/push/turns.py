@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from tally.push.answers import Answer
 from tally.push.statements import statement
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # So many connection errors or 5xx in a row, by all pushers together, and only one call at a time looks for Stripe.
 OPEN_FROM = 5

@@ -13,7 +13,7 @@ from tally.push.intents import RESEND_FOR, Claim, claim, record, send
 from tally.push.run import Run
 from tally.push.stream import MOST_EVENTS, Stream
 from tally.push.turns import Turns, gap, note, take, wanted
-from tally.stripe_account import CONNECT_TIMEOUT_SECONDS
+from tally.stripe.account import CONNECT_TIMEOUT_SECONDS
 
 # Where nothing can be sent at the moment: so often is looked again whether something can.
 _LOOK_AGAIN_SECONDS = 0.1

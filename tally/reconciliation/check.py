@@ -12,8 +12,8 @@ from tally.planner_statistics import renew_statistics
 from tally.reconciliation.amounts import price_lines
 from tally.reconciliation.findings import FindingsNoted, note_findings
 from tally.reconciliation.sweeps import sweep
-from tally.stripe_account import StripeAccount
-from tally.stripe_totals import Progress, TotalsResult, Unread, read_totals
+from tally.stripe.account import StripeAccount
+from tally.stripe.totals import Progress, TotalsResult, Unread, read_totals
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # An older one is stale: what it had read may have changed since.
 GOES_ON_WITHIN = timedelta(hours=6)

@@ -9,7 +9,7 @@ import stripe
 
 from tally.errors import ShadowClosed
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 Result = TypeVar("Result")
 

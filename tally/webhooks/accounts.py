@@ -9,8 +9,8 @@ import stripe
 from tally.clock import Clock
 from tally.errors import StripeModeError
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_reads import reads_booked
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.reads import reads_booked
 from tally.webhooks.handling import HandleResult, handle
 from tally.webhooks.poll import poll_reports
 from tally.webhooks.queue import postpone

@@ -7,7 +7,7 @@ from typing import cast
 import stripe
 from stripe.events import V1BillingMeterErrorReportTriggeredEvent, V1BillingMeterNoMeterFoundEvent
 
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 REPORT_TYPES = frozenset(
     {V1BillingMeterErrorReportTriggeredEvent.LOOKUP_TYPE, V1BillingMeterNoMeterFoundEvent.LOOKUP_TYPE}

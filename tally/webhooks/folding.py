@@ -16,9 +16,9 @@ from psycopg.rows import class_row
 from tally.clock import Clock
 from tally.mapping_pauses import pause
 from tally.push_rejections import METER_CODES, reject
-from tally.stripe_account import StripeAccount
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_subscriptions import StripeMeter, read_meters
+from tally.stripe.account import StripeAccount
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.subscriptions import StripeMeter, read_meters
 from tally.webhooks.error_reports import DroppedEvents, ErrorReport
 from tally.webhooks.suspects import question
 

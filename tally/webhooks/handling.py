@@ -16,12 +16,12 @@ import stripe
 
 from tally.clock import Clock
 from tally.push_rejections import release_mended
-from tally.stripe_account import StripeAccount
-from tally.stripe_invoice_mirror import mirror_invoice, read_invoice
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_reads import reads_booked
-from tally.stripe_subscriptions import StripeMeter, read_meters
-from tally.stripe_sync import sync_subscription
+from tally.stripe.account import StripeAccount
+from tally.stripe.invoice_mirror import mirror_invoice, read_invoice
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.reads import reads_booked
+from tally.stripe.subscriptions import StripeMeter, read_meters
+from tally.stripe.sync import sync_subscription
 from tally.webhooks.error_reports import REPORT_TYPES, read_report
 from tally.webhooks.folding import StillOnItsWay, fold
 from tally.webhooks.queue import MOST_ATTEMPTS, ClaimedWebhook, EndState, claim, end, postpone, put_back, waiting

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 from tally.webhooks.error_reports import REPORT_TYPES, in_context
 
 _PAGE = 100

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import class_row
 
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 EndState = Literal["handled", "failed", "ignored"]
 

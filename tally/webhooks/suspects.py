@@ -18,10 +18,10 @@ from psycopg.rows import class_row
 from tally.clock import Clock
 from tally.periods import Period
 from tally.push.identifiers import as_text
-from tally.stripe_account import StripeAccount
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_subscriptions import StripeMeter
-from tally.stripe_summaries import SummaryUnreadable, summary_quantity
+from tally.stripe.account import StripeAccount
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.subscriptions import StripeMeter
+from tally.stripe.summaries import SummaryUnreadable, summary_quantity
 
 # One read each, at Stripe's pace. The hourly reconciliation reads the others.
 MOST_COUNTERS = 500

@@ -9,7 +9,7 @@ import httpx
 import stripe
 
 from tally.settings import Settings
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 from tests.chaos.cast import CUSTOMERS, METRICS, Counter
 
 METER_EVENTS = "/v1/billing/meter_events"

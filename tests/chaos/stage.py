@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from tally import api_keys, configuration, configuration_apply, migrations
+from tally import api_keys, configuration, migrations
 from tally.billed_accounts import billed_accounts
 from tally.clock import clock_for
 from tally.database import connect, database_url, embedded
@@ -19,8 +19,8 @@ from tally.embedded_postgres import EmbeddedPostgres
 from tally.services import Service, python_module
 from tally.settings import Settings, load_settings
 from tally.stack import sandbox_service, services, stack_environment
-from tally.stripe_account import open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import open_account
+from tally.stripe.sync import sync_subscriptions
 from tests.chaos.billed_customers import StripeSide, create_stripe_side
 from tests.chaos.cast import CONFIGURATION, TENANT
 from tests.chaos.record import Book
@@ -104,7 +104,7 @@ def _settings(folder: Path) -> Settings:
 def _configured(connection: psycopg.Connection, folder: Path) -> str:
     path = folder / "tally.yaml"
     path.write_text(CONFIGURATION)
-    configuration_apply.apply(connection, configuration.load_configuration(path))
+    configuration.apply(connection, configuration.load_configuration(path))
     return api_keys.create_key(connection, TENANT, "chaos", scopes=("events:write",))
 
 

@@ -11,8 +11,7 @@ from typer.testing import CliRunner, Result
 
 import demo
 from tally.cli.app import app
-from tally.configuration import Configuration, load_configuration
-from tally.configuration_apply import apply, difference
+from tally.configuration import Configuration, apply, difference, load_configuration
 from tally.errors import ConfigurationError
 from tally.settings import load_settings
 

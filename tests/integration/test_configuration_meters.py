@@ -7,8 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tally.configuration import Configuration
-from tally.configuration_apply import Change, apply, difference
+from tally.configuration import Change, Configuration, apply, difference
 from tally.database import connect
 from tally.errors import ConfigurationError
 from tally.landed_events import has_events

@@ -14,7 +14,7 @@ from tally.push import DeliveryResult, push
 from tally.reconciliation import Line, read_lines
 from tally.reconciliation.check import Scope, check
 from tally.settings import Settings
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)

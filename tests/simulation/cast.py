@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 
 from tally.push import DeliveryResult, deliver, plan, release_refused, resume
-from tally.stripe_account import StripeAccount
-from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
+from tally.stripe.account import StripeAccount
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.totals import read_totals
 from tests.counter_rows import put_counter
 from tests.simulation.network import open_way
 from tests.simulation.postgres_side import PostgresSide

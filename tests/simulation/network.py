@@ -10,8 +10,8 @@ import stripe
 from requests.adapters import HTTPAdapter
 
 from stripe_sandbox.server import SandboxServer
-from tally.stripe_account import CONNECT_TIMEOUT_SECONDS, StripeAccount
-from tally.stripe_pace import Pace
+from tally.stripe.account import CONNECT_TIMEOUT_SECONDS, StripeAccount
+from tally.stripe.pace import Pace
 from tests.simulation.stage import Kind, Stage
 
 KEY = "sk_test_" + "tally0000000000000000000"

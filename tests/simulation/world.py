@@ -16,8 +16,8 @@ from stripe_sandbox.clock import Clock
 from stripe_sandbox.server import SandboxServer
 from tally.clock import FixedClock
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.sync import sync_subscriptions
 from tests.simulation.network import KEY
 from tests.simulation.stage import Stage
 
@@ -144,7 +144,7 @@ def simulated_time(stage: Stage, connect: Callable[..., Any]) -> Iterator[None]:
     with (
         patch("tally.push.run.time", Waiting),
         patch("tally.push.worker.time", Waiting),
-        patch("tally.stripe_pace.time", Waiting),
+        patch("tally.stripe.pace.time", Waiting),
         patch("tally.push.delivery.connect", connect),
         patch("tally.push.worker.connect", connect),
         patch.object(stripe.HTTPClient, "INITIAL_DELAY", 0),

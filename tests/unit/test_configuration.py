@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 import demo
 from tally.configuration import Adjustments, Configuration, Customer, Tenant, load_configuration
-from tally.declared_alerts import UsageAlert
-from tally.declared_meter import Meter, StripeMapping
+from tally.configuration.alerts import UsageAlert
+from tally.configuration.meter import Meter, StripeMapping
 from tally.errors import ConfigurationError
 
 TEMPLATE = (Path(demo.__file__).parent / "tally.yaml").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tally.configuration import load_configuration
-from tally.declared_meter import Meter
+from tally.configuration.meter import Meter
 from tally.errors import ConfigurationError
 
 TENANT = "tenants: [{id: acme, name: Acme, meters: [{metric: other, aggregation: count}, {metric: m, %s}]}]"

@@ -10,9 +10,9 @@ import stripe
 
 from tally.errors import ShadowClosed, StripeModeError
 from tally.settings import Settings
-from tally.stripe_account import open_account
-from tally.stripe_pace import Pace
-from tally.stripe_summaries import SummaryUnreadable, exact
+from tally.stripe.account import open_account
+from tally.stripe.pace import Pace
+from tally.stripe.summaries import SummaryUnreadable, exact
 
 LIVE, TEST = "_live_", "_test_"
 

@@ -10,8 +10,8 @@ from dagster_project.defs.resources import Tally, TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
 from tally.shadow.parallel import in_shadows, shadow_accounts
-from tally.stripe_mirror import SyncSummary
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.mirror import SyncSummary
+from tally.stripe.sync import sync_subscriptions
 
 SUBSCRIPTION_ITEMS = dg.AssetKey(["tally", "stripe_subscription_items"])
 CUSTOMER_PERIODS = dg.AssetKey(["tally", "customer_periods"])

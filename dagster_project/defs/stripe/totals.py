@@ -8,7 +8,7 @@ from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
 from tally.months import bounds
-from tally.stripe_totals import TotalsResult, read_totals
+from tally.stripe.totals import TotalsResult, read_totals
 
 
 @dg.asset(

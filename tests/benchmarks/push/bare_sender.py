@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tally.settings import load_settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 from tests.benchmarks.push.shop import METRICS
 
 

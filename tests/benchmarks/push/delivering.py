@@ -13,7 +13,7 @@ from rich.console import Console
 from tally.clock import SystemClock
 from tally.database import connect
 from tally.push import plan
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 from tests.benchmarks.bars import Bar, at_least, at_most
 from tests.benchmarks.push.shop import EVENTS_A_COUNTER, SETTLE, TENANT, Shop
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from tally.clock import SystemClock
 from tally.push import deliver
 from tally.settings import load_settings
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 from tests.benchmarks.push.shop import TENANT
 
 

@@ -19,7 +19,7 @@ from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 from tally.migrations import migrate
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
+from tally.stripe.account import StripeAccount, open_account
 
 TENANT = "acme"
 CUSTOMERS = 1_000

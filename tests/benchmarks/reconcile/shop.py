@@ -21,8 +21,8 @@ from tally.ledger import Ledger
 from tally.migrations import migrate
 from tally.push import push
 from tally.settings import Settings
-from tally.stripe_account import open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import open_account
+from tally.stripe.sync import sync_subscriptions
 from tests.benchmarks.push.shop import KEYS
 
 TENANT = "acme"

@@ -12,8 +12,8 @@ from tally.clock import SystemClock
 from tally.database import connect, database_url
 from tally.reconciliation.check import Scope, check
 from tally.settings import load_settings
-from tally.stripe_account import open_account
-from tally.stripe_pace import Pace
+from tally.stripe.account import open_account
+from tally.stripe.pace import Pace
 from tests.benchmarks.reconcile.shop import TENANT
 
 

@@ -14,12 +14,12 @@ from tally.clock import SystemClock
 from tally.database import connect
 from tally.reconciliation import read_lines
 from tally.reconciliation.check import Scope, conclude
-from tally.stripe_reads import LEAST_READS, READS_PER_TRANSACTION
-from tally.stripe_totals import KEYS_AT_ONCE
+from tally.stripe.reads import LEAST_READS, READS_PER_TRANSACTION
+from tally.stripe.totals import KEYS_AT_ONCE
 from tests.benchmarks.bars import Bar, at_least, at_most
 from tests.benchmarks.reconcile.shop import TENANT, Shop
 
-# Of Stripe's limits the one for a live account's reads, as `tally.stripe_account` takes it.
+# Of Stripe's limits the one for a live account's reads, as `tally.stripe.account` takes it.
 _STRIPES_PACE = 10
 
 

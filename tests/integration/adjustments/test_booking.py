@@ -23,7 +23,7 @@ from tally.adjustments import (
 from tally.clock import FixedClock
 from tally.push import preview
 from tally.settings import Settings
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 def at(text: str) -> datetime:

@@ -16,8 +16,7 @@ from metered_month import TENANT, Usage, declare, land
 from tally import alerts
 from tally.alerts.usage import usage_findings
 from tally.clock import FixedClock
-from tally.configuration import Configuration
-from tally.configuration_apply import apply, difference
+from tally.configuration import Configuration, apply, difference
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
 from tally.errors import TallyError

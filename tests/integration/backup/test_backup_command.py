@@ -20,7 +20,7 @@ from tally.ledger import Ledger
 from tally.push import adopt, push, resume
 from tally.reconciliation import read_lines
 from tally.reconciliation.check import Scope, check
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)
 NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from tally.clock import FixedClock
 from tally.closing import CloseResult, close_periods
 from tally.pricing import price_from_stripe, price_line, stripe_amounts
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 8, 30, 15, tzinfo=UTC)

@@ -11,7 +11,7 @@ from stripe_side import TEST_KEY, StripeSide, local_stripe
 from tally.clock import FixedClock
 from tally.database import connect
 from tally.settings import load_settings
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 
 @pytest.fixture(scope="session")

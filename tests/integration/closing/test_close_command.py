@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from tally.adjustments import approve, propose_late_adjustments
 from tally.cli.app import app
-from tally.configuration import Configuration
-from tally.configuration_apply import apply
+from tally.configuration import Configuration, apply
 from tally.ledger import Ledger
 
 

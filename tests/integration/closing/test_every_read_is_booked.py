@@ -8,7 +8,7 @@ from closing_world import CLOSED, END, GRACE, NOW, TENANT, World
 from request_log import RequestLog
 
 from tally.push import deliver, plan
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 HOUR = timedelta(hours=1)
 

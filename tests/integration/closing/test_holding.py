@@ -8,7 +8,7 @@ from closing_world import END, GRACE, START, TENANT, World
 from tally.closing import NoSuchHold, closing_due, hold_by_hand, overview, release
 from tally.closing.hold import holds
 from tally.push import push, release_refused
-from tally.stripe_totals import read_totals
+from tally.stripe.totals import read_totals
 
 NEAR = END + timedelta(minutes=50)
 

@@ -9,7 +9,7 @@ from orchestration import METRIC, NOW, TENANT, Stack
 from dagster_project.defs.push.assets import PUSH_INTENTS, push_intents
 from dagster_project.defs.resources import Tally
 from tally.clock import FixedClock
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 
 def test_a_dry_run_lists_what_would_be_sent_and_sends_nothing(stack: Stack, tmp_path: Path) -> None:

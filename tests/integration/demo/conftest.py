@@ -19,8 +19,7 @@ from demo.steps import Step, steps
 from demo.truth import TrueCell, truth
 from tally.api_keys import create_key
 from tally.clock import SimulatedClock
-from tally.configuration import load_configuration
-from tally.configuration_apply import apply
+from tally.configuration import apply, load_configuration
 
 ANNOUNCEMENT = "listening on "
 

@@ -17,7 +17,7 @@ from tally.reconciliation.check import Scope, check
 from tally.reports.keeping import make_report
 from tally.retention import days_older_than, detach
 from tally.settings import Settings
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 TENANT, JANE, OTHER = "acme", "jane.doe@example.org", "initech"
 # What her events say of her, and nobody else's do.

@@ -26,7 +26,7 @@ from tally.reports.keeping import make_report
 from tally.reports.kept import read_kept
 from tally.retention import reattach
 from tally.settings import load_settings
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 _NUMBERS = {
     "counters": "select metric, period_start, event_count, quantity_sum, value from marts.usage_counters"

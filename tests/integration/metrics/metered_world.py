@@ -15,8 +15,8 @@ from tally.loop_heartbeat import Beat, write_beat
 from tally.push import push
 from tally.reconciliation.check import Scope, check
 from tally.settings import Settings
-from tally.stripe_reads import count_reads
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.reads import count_reads
+from tally.stripe.sync import sync_subscriptions
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)

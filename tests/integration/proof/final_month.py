@@ -12,8 +12,8 @@ from tally.clock import FixedClock
 from tally.ledger import Ledger
 from tally.push import push
 from tally.settings import Settings
-from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.totals import read_totals
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)

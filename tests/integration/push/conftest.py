@@ -11,7 +11,7 @@ from stripe_side import StripeSide, local_stripe
 
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from stripe_side import StripeSide
 from tally.clock import FixedClock
 from tally.push import DeliveryResult, PlanResult, deliver, plan
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 8, 30, 15, tzinfo=UTC)

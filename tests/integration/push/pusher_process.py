@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from tally.clock import FixedClock
 from tally.push import deliver
 from tally.settings import load_settings
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from push_billing import END, START, TENANT, Billing, set_counter
 
 from tally.pipeline_status import pipeline_status
 from tally.push import deliver, resume, standing
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 def count_all(billing: Billing, value: int = 1) -> dict[tuple[str, str], int]:

@@ -10,7 +10,7 @@ from push_billing import TENANT, Billing
 
 from tally.database import connect
 from tally.push import DeliveryResult, deliver, plan
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 def test_counters_are_told_and_only_the_difference_follows(billing: Billing) -> None:

@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 from push_billing import END, NOW, START, TENANT, Billing
 
-import tally.stripe_totals
+import tally.stripe.totals
 from tally.pricing import price_from_stripe, price_line
 from tally.reconciliation.check import Scope, check
-from tally.stripe_reads import LEAST_READS, read_budget
-from tally.stripe_requests import CountedRequests
-from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import TotalsResult, read_totals
-from tally.stripe_totals_keys import sample_after
+from tally.stripe.reads import LEAST_READS, read_budget
+from tally.stripe.requests import CountedRequests
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.totals import TotalsResult, read_totals
+from tally.stripe.totals_keys import sample_after
 
 HOUR = timedelta(hours=1)
 
@@ -82,7 +82,7 @@ def test_every_get_is_booked_and_the_urgent_ones_go_beyond_the_allowance(billing
 
 
 def test_a_sweep_that_was_killed_goes_on(billing: Billing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally.stripe_totals, "KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(tally.stripe.totals, "KEYS_AT_ONCE", 2)
     scope = Scope((START, START + HOUR), everything=True)
 
     def kill(done: int, _of: int) -> None:

@@ -11,7 +11,7 @@ from webhook_side import WebhookSide, receiving_door
 
 from tally.pipeline_status import pipeline_status
 from tally.push import preview, release_refused
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 from tally.webhooks import handle_all, show
 
 HELD = "select state, rejected_code from tally.push_intents order by customer_ref, metric, seq"

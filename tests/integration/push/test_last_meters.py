@@ -7,10 +7,9 @@ from itertools import pairwise
 import pytest
 from push_billing import END, NOW, START, TENANT, Billing
 
-from tally.configuration import Configuration
-from tally.configuration_apply import difference
+from tally.configuration import Configuration, difference
 from tally.errors import ConfigurationError
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 
 @pytest.fixture

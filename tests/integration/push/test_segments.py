@@ -7,7 +7,7 @@ from push_billing import END, START, TENANT, Billing, set_counter
 
 from tally.period_segments import split_period
 from tally.periods import Period
-from tally.stripe_summaries import summary_quantity
+from tally.stripe.summaries import summary_quantity
 
 CUT = datetime(2024, 3, 15, 10, 20, 30, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from tally.push import DeliveryResult, deliver, plan
 from tally.push.intents import Claim
 from tally.push.stream import Stream
 from tally.settings import Settings
-from tally.stripe_account import StripeAccount, open_account
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.account import StripeAccount, open_account
+from tally.stripe.sync import sync_subscriptions
 
 STREAM = "/v2/billing/meter_event_stream"
 DAY = 86_400.0

@@ -9,8 +9,8 @@ from push_billing import END, NOW, START, TENANT
 from stripe_side import StripeSide
 
 from tally.clock import FixedClock
-from tally.stripe_mirror import SyncSummary
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.mirror import SyncSummary
+from tally.stripe.sync import sync_subscriptions
 
 Connection = psycopg.Connection[Any]
 CLOCK = FixedClock(NOW)

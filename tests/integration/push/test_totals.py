@@ -6,8 +6,8 @@ from typing import Any
 
 from push_billing import END, START, TENANT, Billing
 
-from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import TotalsResult, read_totals
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.totals import TotalsResult, read_totals
 
 
 def read(billing: Billing, **options: Any) -> TotalsResult:

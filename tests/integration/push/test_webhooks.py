@@ -23,9 +23,9 @@ from tally.cli.webhooks import app
 from tally.clock import FixedClock
 from tally.errors import TallyError
 from tally.settings import load_settings
-from tally.stripe_invoice_mirror import mirror_invoice, read_invoice
-from tally.stripe_sync import sync_subscriptions
-from tally.stripe_totals import read_totals
+from tally.stripe.invoice_mirror import mirror_invoice, read_invoice
+from tally.stripe.sync import sync_subscriptions
+from tally.stripe.totals import read_totals
 
 _ITEMS = """
 select item_id, customer_ref, metric, subscription_status, started_at, ended_at, current_period_start,

@@ -34,7 +34,7 @@ from tally.retention import (
     parse_age,
     reattach,
 )
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 START = datetime(2024, 3, 1, 5, tzinfo=UTC)
 BILLED = datetime(2024, 4, 6, 12, tzinfo=UTC)

@@ -13,10 +13,10 @@ from stripe_side import StripeSide
 from dagster_project.materialize import Materializer
 from stripe_sandbox.server import SandboxServer
 from tally import dagster_home
-from tally.configuration_apply import apply
+from tally.configuration import apply
 from tally.database import connect
 from tally.settings import Settings, load_settings
-from tally.stripe_account import open_account
+from tally.stripe.account import open_account
 
 
 @pytest.fixture

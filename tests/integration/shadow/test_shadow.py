@@ -7,7 +7,7 @@ import pytest
 from shadow_shop import LIVE_KEY, NOW, SHADOW_KEY, ShadowShop, configuration
 
 from dagster_project.materialize import Materializer
-from tally.configuration_apply import apply
+from tally.configuration import apply
 from tally.settings import load_settings
 
 BOTH = {"globex": Decimal("12.5"), "initech": Decimal(7)}

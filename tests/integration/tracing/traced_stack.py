@@ -20,7 +20,7 @@ from tally.database import database_url
 from tally.ledger import Ledger
 from tally.push import DeliveryResult, push
 from tally.settings import Settings
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 from tally.tracing import ledger_of
 
 TENANT = "acme"

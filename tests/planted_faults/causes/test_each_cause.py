@@ -10,7 +10,7 @@ from small_month import END, NOW, QUANTITIES, START, TENANT
 from tally.period_segments import split_period
 from tally.reconciliation import read_lines, summarize
 from tally.reconciliation.check import Scope, conclude
-from tally.stripe_sync import sync_subscriptions
+from tally.stripe.sync import sync_subscriptions
 
 LATE = END - (START + timedelta(days=9)) + timedelta(hours=49)
 

@@ -8,7 +8,7 @@ from dagster_project.lib.report_queue import NotReported, ReportQueue
 from dagster_project.lib.tick_numbers import TickNumbers
 from dagster_project.lib.waiting_rows import FIRST_MODEL, Waiting
 from tally.ledger import ModelRun, Tick
-from tally.stripe_mirror import SyncSummary
+from tally.stripe.mirror import SyncSummary
 
 NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from psycopg.rows import class_row
 
 from tally.clock import Clock
 from tally.errors import TallyError
-from tally.stripe_account import StripeAccount
-from tally.stripe_requests import CountedRequests
+from tally.stripe.account import StripeAccount
+from tally.stripe.requests import CountedRequests
 
 SPAN = timedelta(days=30)
 READS_PER_TRANSACTION = 500

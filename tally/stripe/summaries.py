@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from tally.errors import TallyError
 from tally.periods import Period, minute_window
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 # A float carries every decimal of 15 digits and gives it back; digits beyond are noise of the float itself.
 _CARRIED = Context(prec=15, rounding=ROUND_HALF_EVEN)

@@ -10,9 +10,9 @@ from tally.clock import Clock
 from tally.erased_stripe_customers import under_pseudonyms
 from tally.mapping_pauses import lift_pauses
 from tally.push_rejections import release_mended
-from tally.stripe_account import StripeAccount, is_shadow
-from tally.stripe_meters import write_meters
-from tally.stripe_mirror import (
+from tally.stripe.account import StripeAccount, is_shadow
+from tally.stripe.meters import write_meters
+from tally.stripe.mirror import (
     MirrorKey,
     SyncSummary,
     Unmapped,
@@ -22,9 +22,9 @@ from tally.stripe_mirror import (
     write_periods,
     write_unmapped,
 )
-from tally.stripe_prices import ReadPrice, read_new_prices, write_prices
-from tally.stripe_reads import reads_booked
-from tally.stripe_subscriptions import MeteredItem, StripeMeter, read_metered_items, read_meters, read_subscription
+from tally.stripe.prices import ReadPrice, read_new_prices, write_prices
+from tally.stripe.reads import reads_booked
+from tally.stripe.subscriptions import MeteredItem, StripeMeter, read_metered_items, read_meters, read_subscription
 
 
 def sync_subscriptions(

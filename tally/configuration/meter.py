@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
-from tally.declared_closing import MeterClosing
+from tally.configuration.closing import MeterClosing
 from tally.declared_values import Declared, Dimensions, Duration, ExactDecimal, PropertyName, PropertyValues, Text
 from tally.pricing.declared_price import DeclaredPrice
 from tally.pricing.errors import PricingError

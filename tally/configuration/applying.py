@@ -14,11 +14,11 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tally.configuration import Configuration, Tenant
-from tally.declared_meter import COUNTING_DEFINITION
+from tally.configuration.document import Configuration, Tenant
+from tally.configuration.mapping_rules import refuse_unusable_mapping
+from tally.configuration.meter import COUNTING_DEFINITION
 from tally.errors import ConfigurationError
 from tally.landed_events import events_read, has_events
-from tally.mapping_rules import refuse_unusable_mapping
 
 _PERIODS = {"time_zone", "calendar_period"}
 

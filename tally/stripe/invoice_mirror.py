@@ -8,10 +8,10 @@ import psycopg
 import stripe
 
 from tally.clock import Clock
-from tally.stripe_account import StripeAccount
-from tally.stripe_invoices import UsageLine, billed, read_invoice_lines, usage_lines
-from tally.stripe_totals_keys import TotalsKey, totals_keys
-from tally.stripe_totals_rows import Reading, store_readings
+from tally.stripe.account import StripeAccount
+from tally.stripe.invoices import UsageLine, billed, read_invoice_lines, usage_lines
+from tally.stripe.totals_keys import TotalsKey, totals_keys
+from tally.stripe.totals_rows import Reading, store_readings
 
 _NOT_READ = "not asked for"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_account import StripeAccount
-from tally.stripe_invoices import BilledQuantity
-from tally.stripe_totals_keys import TotalsKey
+from tally.stripe.account import StripeAccount
+from tally.stripe.invoices import BilledQuantity
+from tally.stripe.totals_keys import TotalsKey
 
 # Stripe was asked, and bills nothing of the kind.
 NO_LINE = "no invoice and no preview has a line for this item and period"

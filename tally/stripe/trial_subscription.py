@@ -10,8 +10,8 @@ import stripe
 from stripe.params import PriceCreateParams
 
 from tally.errors import TallyError
-from tally.stripe_account import StripeAccount
-from tally.stripe_subscriptions import read_meters
+from tally.stripe.account import StripeAccount
+from tally.stripe.subscriptions import read_meters
 
 _MAPPED = """
 select metric, event_name from tally.price_mappings

@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_subscriptions import StripeMeter
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.subscriptions import StripeMeter
 
 _REPLACE = """
 insert into tally.stripe_meters (

@@ -14,12 +14,12 @@ import stripe
 
 from tally.clock import Clock
 from tally.planner_statistics import renew_statistics
-from tally.stripe_account import StripeAccount
-from tally.stripe_invoices import BilledQuantity, UsageLine, billed, read_invoice_lines, read_preview_lines
-from tally.stripe_reads import count_reads, read_budget
-from tally.stripe_summaries import SummaryUnreadable, summary_quantity
-from tally.stripe_totals_keys import LOOK_BACK, TotalsKey, affordable, totals_keys
-from tally.stripe_totals_rows import NO_LINE, Reading, Unread, store_readings
+from tally.stripe.account import StripeAccount
+from tally.stripe.invoices import BilledQuantity, UsageLine, billed, read_invoice_lines, read_preview_lines
+from tally.stripe.reads import count_reads, read_budget
+from tally.stripe.summaries import SummaryUnreadable, summary_quantity
+from tally.stripe.totals_keys import LOOK_BACK, TotalsKey, affordable, totals_keys
+from tally.stripe.totals_rows import NO_LINE, Reading, Unread, store_readings
 
 __all__ = [
     "LOOK_BACK",

@@ -8,7 +8,7 @@ from decimal import Decimal
 import stripe
 
 from tally.periods import Period
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 PREVIEW = "preview"
 # What was used before a price changed in mid-period is an invoice item: its line names the price, and no item.

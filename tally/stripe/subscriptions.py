@@ -8,7 +8,7 @@ from typing import Any
 import stripe
 
 from tally.periods import Cycle, Period, cycle
-from tally.stripe_account import StripeAccount
+from tally.stripe.account import StripeAccount
 
 _PAGE = 100
 # The keys of a meter event's payload that a push sends; Stripe's defaults.

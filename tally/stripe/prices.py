@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tally.stripe_account import StripeAccount
-from tally.stripe_mirror import MirrorKey
-from tally.stripe_subscriptions import MeteredItem
+from tally.stripe.account import StripeAccount
+from tally.stripe.mirror import MirrorKey
+from tally.stripe.subscriptions import MeteredItem
 
 _KNOWN = """
 select price_id from tally.stripe_prices

@@ -13,8 +13,8 @@ import psycopg
 from psycopg.rows import class_row
 
 from tally.periods import Period
-from tally.stripe_account import StripeAccount
-from tally.stripe_reads import SPAN, ReadBudget
+from tally.stripe.account import StripeAccount
+from tally.stripe.reads import SPAN, ReadBudget
 
 LOOK_BACK = timedelta(days=35)
 # From so long before a period's end on, until its invoice is final, it is read every time.

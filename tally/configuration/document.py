@@ -1,7 +1,7 @@
 """The declared configuration: one reviewed YAML file of tenants, meters, customers and price mappings.
 
 Fields, in order, are those of `demo/tally.yaml`, which comments each. `tally apply` shows the difference to the
-database first and then writes it (`tally.configuration_apply`).
+database first and then writes it (`tally.configuration.applying`).
 """
 
 from datetime import timedelta
@@ -13,9 +13,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from tally.declared_alerts import UsageAlert
-from tally.declared_closing import TenantClosing
-from tally.declared_meter import Meter
+from tally.configuration.alerts import UsageAlert
+from tally.configuration.closing import TenantClosing
+from tally.configuration.meter import Meter
 from tally.declared_values import Declared, Duration, Text, TimeZone, require_unique
 from tally.declared_values import ExactDecimal as ExactDecimal
 from tally.errors import ConfigurationError

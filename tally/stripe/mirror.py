@@ -10,7 +10,7 @@ import psycopg
 from tally.customer_periods import PeriodConflict, take_over
 from tally.periods import periods_of
 from tally.stored_periods import store_changes, stored_periods
-from tally.stripe_subscriptions import MeteredItem, StripeMeter
+from tally.stripe.subscriptions import MeteredItem, StripeMeter
 
 PERIODS_AHEAD = 2
 

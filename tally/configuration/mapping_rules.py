@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from tally.errors import ConfigurationError
-from tally.stripe_meters import known_problem
+from tally.stripe.meters import known_problem
 
 _MAPPINGS = ("price_mappings", "shadow_mappings")
 # Stripe carries 15 digits, and gives totals back as floats, which are exact below 2^53.

@@ -9,8 +9,8 @@ import stripe
 
 from tally.errors import ShadowClosed, StripeModeError
 from tally.settings import Settings
-from tally.stripe_pace import Pace
-from tally.stripe_requests import CountedRequests
+from tally.stripe.pace import Pace
+from tally.stripe.requests import CountedRequests
 
 CONNECT_TIMEOUT_SECONDS = 3
 # The SDK's own retries: one Idempotency-Key, 0.5 s and more apart. Reads only; a push attempt is one request, so that
