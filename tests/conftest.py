@@ -18,7 +18,7 @@ from tally.settings import Settings
 
 _numbers = count(1)
 # The console takes its width when it is imported, by whichever test comes first: no table is wrapped.
-os.environ["COLUMNS"] = "200"
+os.environ["COLUMNS"] = "240"
 # Durability is what the product tests kill -9 for, on servers of their own; here it would only cost time.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
