@@ -104,7 +104,7 @@ def test_the_commands_show_take_over_and_resume(
     load_settings.cache_clear()
 
     def tally(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"}, catch_exceptions=False)
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         return result.exit_code, result.stdout
 
     code, shown = tally("push", "adopt", "--json")

@@ -57,7 +57,7 @@ class ShadowShop:
 
     def tally(self, *arguments: str) -> Result:
         """Run a command as a person would, on a terminal wide enough for its tables."""
-        return CliRunner(env={"COLUMNS": "240"}).invoke(app, list(arguments))
+        return CliRunner().invoke(app, list(arguments))
 
     def document(self, *arguments: str) -> Any:
         return json.loads(self.tally(*arguments, "--json").stdout)

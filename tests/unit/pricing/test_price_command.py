@@ -40,7 +40,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def run(*arguments: Any) -> Result:
-    return CliRunner().invoke(app, ["price", *map(str, arguments)], env={"COLUMNS": "120"})
+    return CliRunner().invoke(app, ["price", *map(str, arguments)])
 
 
 def refusal(*arguments: Any) -> str:
