@@ -70,10 +70,10 @@ def _receive(workspace: Workspace, event: Json, received_at: float) -> None:
     lag = workspace.settings.apply_lag_seconds
     meter = meters.counting(workspace, event["event_name"])
     workspace.state.execute(
-        "insert into meter_events (namespace, identifier, event_name, payload, timestamp, idempotency_key,"
+        "insert into meter_events (namespace, identifier, event_name, payload, timestamp, by_stream,"
         " received_at, apply_at, outcome, drop_code, meter) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            workspace.namespace, identifier, event["event_name"], json.dumps(event["payload"]), timestamp, None,
+            workspace.namespace, identifier, event["event_name"], json.dumps(event["payload"]), timestamp, True,
             received_at, received_at + lag, outcome, drop_code, meter["id"] if meter else None,
         ),
     )  # fmt: skip

@@ -90,7 +90,8 @@ def _seen_within_window(workspace: Workspace, identifier: str, event_name: str, 
     settings = workspace.settings
     row = workspace.state.row(
         "select 1 from meter_events where namespace = ? and identifier = ? and received_at > ?"
-        " and outcome <> 'duplicate' and (not ? or event_name = ?) and (not ? or outcome <> 'cancelled') limit 1",
+        " and outcome <> 'duplicate' and (not ? or event_name = ?) and (not ? or outcome <> 'cancelled')"
+        " and (? or not by_stream) limit 1",
         (
             workspace.namespace,
             identifier,
@@ -98,6 +99,7 @@ def _seen_within_window(workspace: Workspace, identifier: str, event_name: str, 
             settings.identifier_per_event_name,
             event_name,
             settings.cancelled_identifier_is_free,
+            settings.single_events_know_the_stream,
         ),
     )
     return row is not None

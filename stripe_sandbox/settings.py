@@ -18,9 +18,10 @@ class Settings:
     summary_lag_seconds: float = 0.0
     # Stripe promises uniqueness for "at least 24 hours": after it, the same identifier is accepted and counts again.
     identifier_window_seconds: float = DAY_SECONDS
-    # Whether the v2 stream drops an identifier that arrived before, by whichever way. Undocumented across ways;
-    # counting it again is the harsher reading.
+    # Whether the v2 stream drops an identifier that arrived before, by whichever way, and whether a single event is
+    # checked against what came by the stream. Undocumented; counting it again is the harsher reading of both.
     stream_knows_identifiers: bool = False
+    single_events_know_the_stream: bool = False
     # Whether two event names may use the same identifier. Undocumented; refusing the second one is the harsher reading.
     identifier_per_event_name: bool = False
     # Whether a cancelled event's identifier may be used again. Not, by default: who corrects an event under its own

@@ -21,6 +21,9 @@ class State:
         self.connection.row_factory = sqlite3.Row
         self.connection.executescript("pragma journal_mode = wal; pragma synchronous = normal;")
         self.connection.executescript(SCHEMA.read_text())
+        if not any(column["name"] == "by_stream" for column in self.rows("pragma table_info(meter_events)")):
+            # A file of a version that did not know yet by which way an event came.
+            self.execute("alter table meter_events add column by_stream integer not null default 0")
 
     def close(self) -> None:
         self.connection.close()

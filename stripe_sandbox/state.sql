@@ -28,6 +28,7 @@ create table if not exists meter_events (
     payload text not null,
     timestamp integer not null,
     idempotency_key text,
+    by_stream integer not null default 0,
     received_at real not null,
     apply_at real not null,
     outcome text not null,        -- pending, applied, dropped, cancelled, or duplicate (refused at the door)

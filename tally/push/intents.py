@@ -48,13 +48,14 @@ def claim(
     lease: timedelta,
     turns: int,
     *,
-    fresh: bool = False,
+    by_stream: bool = False,
 ) -> list[Claim]:
-    """The next intents to send, at most `turns`; `fresh`: only such as were never claimed before.
+    """The next intents to send, at most `turns`; `by_stream`: only such as were never claimed before,
+    and nobody claims them again.
 
     `connection` is in autocommit: they are claimed when this returns.
     """
-    asked = parameters | {"lease": lease, "turns": turns, "fresh": fresh}
+    asked = parameters | {"lease": lease, "turns": turns, "by_stream": by_stream}
     # Bound by the client: only so can two statements go in one round trip.
     with psycopg.ClientCursor(connection, row_factory=class_row(Claim)) as cursor:
         cursor.execute(statement("claim.sql"), asked)

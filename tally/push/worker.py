@@ -57,7 +57,7 @@ def _next_turns(run: Run, connection: Connection) -> Turns | None:
 def _deliver(run: Run, connection: Connection, turns: Turns, stream: Stream | None) -> bool:
     """Claim, send and record, each step committed before the next; False when there was nothing to claim."""
     if stream is not None and turns.answer == "go":
-        claims = claim(connection, run.parameters(), run.lease, MOST_EVENTS, fresh=True)
+        claims = claim(connection, run.parameters(), run.lease, MOST_EVENTS, by_stream=True)
         if claims:
             answer = run.calling(claims, partial(stream.send, claims))
             _hear(run, connection, answer, turns.is_troubled)

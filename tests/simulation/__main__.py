@@ -27,10 +27,13 @@ def main() -> int:
     """Play what was asked for; a table and a last line, or JSON."""
     options = _options()
     console = Console(stderr=options.json, width=None if sys.stdout.isatty() else 140)
-    total = Sum()
+    total = Sum(options.stream)
     with tempfile.TemporaryDirectory(prefix="simulation-") as name:
         console.print("building the ledger's models ...")
-        with built_postgres(Path(name)) as server, open_worlds(server, Path(name), options.jobs) as worlds:
+        with (
+            built_postgres(Path(name)) as server,
+            open_worlds(server, Path(name), options.jobs, streams=options.stream) as worlds,
+        ):
             began = time.monotonic()
             runs = _runs(options, worlds)
             try:
@@ -72,7 +75,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--points", choices=("none", "crashes", "all"), default="all", help="steps of the way to break")
     parser.add_argument("--seed", type=int, help="this one seed only, with its trace")
     parser.add_argument("--point", help="this one point only, with its trace: STEP:FAULT")
-    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="processes")
+    parser.add_argument("--stream", action="store_true", help="a live account, by the v2 meter-event stream")
+    # A run waits for one round trip after another: two processes a core keep it busy.
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="processes")
     parser.add_argument("--json", action="store_true", help="the result as JSON on the standard output")
     options = parser.parse_args()
     options.trace = options.seed is not None or options.point is not None

@@ -108,7 +108,7 @@ class Cast:
         return self.stage.start(name, play)
 
     def _way(self, name: str) -> StripeAccount:
-        return open_way(self.stage, name, self.world.server, self.randomness, self.lag, self.per_second)
+        return open_way(self.stage, name, self.world, self.randomness, self.lag, self.per_second)
 
 
 def periods_at(now: datetime) -> list[Period]:

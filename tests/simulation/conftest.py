@@ -15,11 +15,11 @@ Played = tuple[World, PostgresSide]
 
 
 @contextmanager
-def _world(postgres: EmbeddedPostgres, template: str, folder: Path) -> Iterator[Played]:
+def _world(postgres: EmbeddedPostgres, template: str, folder: Path, *, streams: bool = False) -> Iterator[Played]:
     name = folder.name.replace("-", "_")
     with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
-    with open_world(postgres.url(name), folder) as world:
+        admin.execute(f"create database {name} template {template} strategy file_copy")
+    with open_world(postgres.url(name), folder, streams=streams) as world:
         side = PostgresSide(world.terminate)
         yield world, side
         side.close()
@@ -33,4 +33,13 @@ def played(
 ) -> Iterator[Played]:
     """One world for a module's runs: each begins anew."""
     with _world(postgres, built_template, tmp_path_factory.mktemp("simulation")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def streamed(
+    postgres: EmbeddedPostgres, built_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Played]:
+    """The world of a live account whose meter events go by the v2 stream."""
+    with _world(postgres, built_template, tmp_path_factory.mktemp("stream"), streams=True) as opened:
         yield opened

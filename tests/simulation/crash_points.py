@@ -63,7 +63,8 @@ class OnTheWay:
 
     def __call__(self, step: Step) -> str | None:
         self.steps.append(step)
-        its_own = next(self._on_the_way, None) if step.kind == "post" else None
+        carries = step.kind == "post" and "session" not in step.label
+        its_own = next(self._on_the_way, None) if carries else None
         return self._fault if step.number == self._number else its_own
 
 

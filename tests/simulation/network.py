@@ -1,5 +1,6 @@
 """The network between an actor's Stripe SDK and the local Stripe: real HTTP, each of whose requests may go wrong."""
 
+import json
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -13,8 +14,8 @@ from stripe_sandbox.server import SandboxServer
 from tally.stripe.account import CONNECT_TIMEOUT_SECONDS, StripeAccount
 from tally.stripe.pace import Pace
 from tests.simulation.stage import Kind, Stage
+from tests.simulation.world import World
 
-KEY = "sk_test_" + "tally0000000000000000000"
 TIMEOUT_SECONDS = 10
 _LATENCY = timedelta(milliseconds=60)
 # A request that its sender has given up may still arrive. The 20-hour rule leaves four hours for it.
@@ -42,7 +43,7 @@ class Network(HTTPAdapter):
         kind: Kind = "post" if request.method == "POST" else "get"
         path = urlsplit(request.url or "").path
         label = "/".join(part for part in str(path).split("/") if not part.startswith(("mtr_", "cus_", "sub_", "in_")))
-        fault = self._stage.step(self._actor, kind, label, _identifier(request))
+        fault = self._stage.step(self._actor, kind, label, _identifiers(request))
         self._stage.time.move_to(self._stage.time.now() + _LATENCY)
         # Drawn here, not by the local Stripe, so that the seed decides: with a wide span, events overtake each other.
         self._server.sandbox.settings.apply_lag_seconds = self._random.uniform(*self._lag)
@@ -81,10 +82,12 @@ class Network(HTTPAdapter):
         self._server.sandbox.failures.add(script)
 
 
-def _identifier(request: requests.PreparedRequest) -> str:
+def _identifiers(request: requests.PreparedRequest) -> list[str]:
     body = request.body or b""
     text = body.decode() if isinstance(body, bytes) else str(body)
-    return parse_qs(text).get("identifier", [""])[0]
+    if text.startswith("{"):
+        return [event["identifier"] for event in json.loads(text).get("events", [])]
+    return parse_qs(text).get("identifier", [])
 
 
 def _arrive(request: requests.PreparedRequest) -> None:
@@ -95,7 +98,7 @@ def _arrive(request: requests.PreparedRequest) -> None:
 def open_way(
     stage: Stage,
     actor: str,
-    server: SandboxServer,
+    world: World,
     randomness: Random,
     lag: tuple[float, float],
     per_second: float | None = None,
@@ -103,7 +106,10 @@ def open_way(
     """An account of the actor's own, as a process of its own would have."""
     session = requests.Session()
     session.trust_env = False
-    session.mount("http://", Network(stage, actor, server, randomness, lag))
+    session.mount("http://", Network(stage, actor, world.server, randomness, lag))
     http = stripe.RequestsClient(timeout=(CONNECT_TIMEOUT_SECONDS, TIMEOUT_SECONDS), session=session)
-    client = stripe.StripeClient(KEY, http_client=http, max_network_retries=2, base_addresses={"api": server.url})
-    return StripeAccount(client, False, "self", TIMEOUT_SECONDS, per_second, Pace(None), http, key_id="the key")
+    url = world.server.url
+    client = stripe.StripeClient(world.key, http_client=http, max_network_retries=2, base_addresses={"api": url})
+    return StripeAccount(
+        client, world.streams, "self", TIMEOUT_SECONDS, per_second, Pace(None), http, key_id="the key", base=url
+    )

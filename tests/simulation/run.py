@@ -183,8 +183,7 @@ def _turn_knobs(world: World, script: Random) -> None:
 
 def _decide_truly(world: World) -> int:
     """The person has looked it up at Stripe, and is right."""
-    events = world.control.get("/_sandbox/oracle/meter_events").raise_for_status().json()["data"]
-    counted = {event["identifier"]: event["applied_count"] for event in events}
+    counted = {event["identifier"]: event["applied_count"] for event in world.events()}
     frozen = world.admin.execute(
         "select intent_id, identifier from tally.push_intents where state = 'disputed'"
     ).fetchall()

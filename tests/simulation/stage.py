@@ -5,7 +5,7 @@ for its turn; the seed decides whose it is and what goes wrong with the step. So
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -139,10 +139,10 @@ class Stage:
 
     # What the actors' threads call.
 
-    def step(self, name: str, kind: Kind, label: str, identifier: str = "") -> str | None:
+    def step(self, name: str, kind: Kind, label: str, identifiers: Sequence[str] = ()) -> str | None:
         """Wait for the turn; returns the fault of this step. A crash before it is raised here.
 
-        `identifier`: the intent that the step sends, where it sends one.
+        `identifiers`: the intents that the step sends, where it sends any.
         """
         actor = self._actors.get(name)
         if actor is None or actor.dead:
@@ -160,8 +160,7 @@ class Stage:
         self.note(step.number, name, kind, label, fault or "")
         if fault is not None:
             self.fired.append((step, fault))
-            if identifier:
-                self.hit.append((fault, identifier))
+            self.hit += [(fault, identifier) for identifier in identifiers]
         if fault == "crash_before":
             self.crash(name)
         return fault

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +29,7 @@ _MOST_SHOWN = 20
 class Sum:
     """Of all runs of an invocation."""
 
+    streams: bool = False
     seeds: int = 0
     crash_points: int = 0
     fault_points: int = 0
@@ -68,7 +68,7 @@ class Sum:
             self.violated_with.update(set(names))
             self.violations.append({
                 "run": outcome.seed,
-                "again": again(outcome.seed),
+                "again": again(outcome.seed, streams=self.streams),
                 "violations": verdict.violations,
                 "faults": [f"step {at.number} {at.actor} {at.kind} {at.label}: {fault}" for at, fault in outcome.fired],
             })  # fmt: skip
@@ -101,14 +101,7 @@ class Sum:
         console.print(self.last_line(), soft_wrap=True)
 
 
-def again(run: str) -> str:
+def again(run: str, *, streams: bool = False) -> str:
     """The command that repeats one run."""
-    return f"make simulate POINT={run!r}" if ":" in run else f"make simulate SEED={run}"
-
-
-def sum_up(outcomes: Iterable[Outcome]) -> Sum:
-    """The sum of some runs."""
-    total = Sum()
-    for outcome in outcomes:
-        total.add(outcome)
-    return total
+    command = f"make simulate POINT={run!r}" if ":" in run else f"make simulate SEED={run}"
+    return f"{command} SIMULATE=--stream" if streams else command

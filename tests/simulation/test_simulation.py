@@ -70,6 +70,15 @@ def test_a_seed_is_the_same_run_whenever_it_is_played(world: World, postgres_sid
     assert (first.digest, first.digest != other.digest) == (second.digest, True)
 
 
+def test_by_the_stream_nothing_is_counted_twice_either(streamed: tuple[World, PostgresSide]) -> None:
+    """Stripe compares no identifier across the stream and single calls here, so nothing sent by it may be repeated."""
+    points = [point for point in crash_points(all_steps(*streamed)) if 1_000 <= point[0] < 2_000]
+    total = played_through(*streamed, [*points, *range(3)])
+    assert total.violations == []
+    assert (total.crash_points, total.seeds) == (len(points), 3)
+    assert total.fates["post crash_after"]["summary"] > 0
+
+
 def outage(world: World, side: PostgresSide, hours: int) -> Outcome:
     """Sent, never answered, and nobody pushes for a while."""
     world.server.sandbox.settings.update({"identifier_window_seconds": 24 * 3_600.0})

@@ -46,7 +46,7 @@ class Verdict:
 def judge(world: World, last_plan: PlanResult) -> Verdict:
     """The whole equality, exactly."""
     verdict = Verdict()
-    events = world.control.get("/_sandbox/oracle/meter_events").raise_for_status().json()["data"]
+    events = world.events()
     counted = {event["identifier"]: event["applied_count"] for event in events if event["identifier"].startswith(OURS)}
     applied = _applied_by_key(world, events)
     verdict.intents = world.admin.execute(_INTENTS).fetchall()

@@ -18,7 +18,6 @@ from tally.clock import FixedClock
 from tally.settings import Settings
 from tally.stripe.account import StripeAccount, open_account
 from tally.stripe.sync import sync_subscriptions
-from tests.simulation.network import KEY
 from tests.simulation.stage import Stage
 
 TENANT = "acme"
@@ -27,6 +26,7 @@ PERIODS = (
     (START, datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC)),
     (datetime(2024, 4, 1, 8, 30, 15, tzinfo=UTC), datetime(2024, 5, 1, 8, 30, 15, tzinfo=UTC)),
 )
+TEST_KEY, LIVE_KEY = (f"sk_{mode}_" + "tally0000000000000000000" for mode in ("test", "live"))
 CUSTOMERS = ("globex", "initech")
 METRICS = {"api_calls": "sum", "peak_load": "max", "seats": "last"}
 # What Stripe's meter makes of the metric's events: a `last` is sent whole values.
@@ -56,7 +56,10 @@ create trigger name_intent before insert on tally.push_intents
 
 @dataclass
 class World:
-    """What the runs share. `reset` brings it back to its first moment."""
+    """What the runs share. `reset` brings it back to its first moment.
+
+    `streams`: it is a live account, whose meter events go by the v2 stream.
+    """
 
     url: str
     folder: Path
@@ -65,6 +68,18 @@ class World:
     control: httpx.Client
     moment: list[float]
     customers: dict[str, str]
+    streams: bool = False
+
+    @property
+    def key(self) -> str:
+        return LIVE_KEY if self.streams else TEST_KEY
+
+    def events(self) -> list[dict[str, Any]]:
+        """What Stripe says of every meter event that reached it: its own record, which no product code can read."""
+        mode = {"namespace": "live" if self.streams else "test"}
+        answer = self.control.get("/_sandbox/oracle/meter_events", params=mode).raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["data"]
+        return found
 
     def reset(self) -> None:
         """Nothing counted, planned, sent or billed."""
@@ -85,7 +100,7 @@ class World:
     def stranger_sends(self, at: datetime) -> None:
         """Somebody else writes to a meter of ours. No sum of our own looks like this."""
         self.server.sandbox.settings.apply_lag_seconds = 0.0
-        account = _account(self.server.url, self.folder)
+        account = _account(self.server.url, self.folder, self.key)
         account.client.v1.billing.meter_events.create({
             "event_name": "api_calls", "timestamp": int(at.timestamp()) - 60,
             "payload": {"stripe_customer_id": self.customers["globex"], "value": "0.777"},
@@ -98,6 +113,7 @@ class World:
             "DATABASE_URL": f"{self.url}?application_name={actor}",
             "TALLY_HOME": self.folder,
             "TALLY_PUSH_WORKERS": 1,
+            "TALLY_PUSH_STREAM": "on" if self.streams else "off",
         }
         return Settings.model_validate(given)
 
@@ -115,7 +131,7 @@ class World:
 
 
 @contextmanager
-def open_world(url: str, folder: Path) -> Iterator[World]:
+def open_world(url: str, folder: Path, *, streams: bool = False) -> Iterator[World]:
     """A world on a database in which every dbt model was built; the database is the world's alone."""
     moment = [START.timestamp()]
     with ExitStack() as stack:
@@ -125,12 +141,12 @@ def open_world(url: str, folder: Path) -> Iterator[World]:
         )
         control = stack.enter_context(httpx.Client(base_url=server.url))
         _declare_tenant(admin)
-        customers = _set_up_stripe(admin, server.url, folder)
+        customers = _set_up_stripe(admin, _account(server.url, folder, LIVE_KEY if streams else TEST_KEY))
         control.post("/_sandbox/savepoint").raise_for_status()
         admin.execute(_PREPARE + "".join(f"create table {_saved(t)} as select * from {t};" for t in _MIRROR))
         admin.execute(f'alter database "{admin.info.dbname}" set search_path = simulation, pg_catalog, public')
         admin.execute(f'alter database "{admin.info.dbname}" set plan_cache_mode = force_generic_plan')
-        yield World(url, folder, admin, server, control, moment, customers)
+        yield World(url, folder, admin, server, control, moment, customers, streams)
 
 
 @contextmanager
@@ -139,10 +155,12 @@ def simulated_time(stage: Stage, connect: Callable[..., Any]) -> Iterator[None]:
 
     class Waiting:
         monotonic = staticmethod(lambda: stage.time.timestamp())
+        time = monotonic
         sleep = staticmethod(stage.sleep)
 
     with (
         patch("tally.push.run.time", Waiting),
+        patch("tally.push.stream.time", Waiting),
         patch("tally.push.worker.time", Waiting),
         patch("tally.stripe.pace.time", Waiting),
         patch("tally.push.delivery.connect", connect),
@@ -153,8 +171,8 @@ def simulated_time(stage: Stage, connect: Callable[..., Any]) -> Iterator[None]:
         yield
 
 
-def _account(url: str, folder: Path) -> StripeAccount:
-    given = {"STRIPE_API_KEY": KEY, "STRIPE_API_BASE": url, "TALLY_HOME": folder}
+def _account(url: str, folder: Path, key: str) -> StripeAccount:
+    given = {"STRIPE_API_KEY": key, "STRIPE_API_BASE": url, "TALLY_HOME": folder}
     return open_account(Settings.model_validate(given))
 
 
@@ -175,8 +193,7 @@ def _declare_tenant(admin: psycopg.Connection[Any]) -> None:
         )
 
 
-def _set_up_stripe(admin: psycopg.Connection[Any], url: str, folder: Path) -> dict[str, str]:
-    account = _account(url, folder)
+def _set_up_stripe(admin: psycopg.Connection[Any], account: StripeAccount) -> dict[str, str]:
     v1 = account.client.v1
     prices = []
     for metric in METRICS:

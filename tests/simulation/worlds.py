@@ -44,7 +44,7 @@ def built_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
 
 
 @contextmanager
-def open_worlds(server: EmbeddedPostgres, folder: Path, jobs: int) -> Iterator["Worlds"]:
+def open_worlds(server: EmbeddedPostgres, folder: Path, jobs: int, *, streams: bool) -> Iterator["Worlds"]:
     """`jobs` processes, each with a database cloned from the template and a local Stripe."""
     context = multiprocessing.get_context("spawn")
     urls = context.Queue()
@@ -53,7 +53,7 @@ def open_worlds(server: EmbeddedPostgres, folder: Path, jobs: int) -> Iterator["
             name = f"simulation_{number}"
             admin.execute(f"create database {name} template {TEMPLATE} strategy file_copy")
             urls.put(server.url(name))
-    with ProcessPoolExecutor(jobs, context, _open, (urls, folder)) as pool:
+    with ProcessPoolExecutor(jobs, context, _open, (urls, folder, streams)) as pool:
         yield Worlds(pool)
 
 
@@ -80,11 +80,11 @@ _life = ExitStack()
 _here: dict[str, tuple[World, PostgresSide]] = {}
 
 
-def _open(urls: "multiprocessing.Queue[str]", folder: Path) -> None:
+def _open(urls: "multiprocessing.Queue[str]", folder: Path, streams: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches this process too; the first one decides
     # psycopg tells of every connection that is lost while it tidies up: here that is what is being tried.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
-    world = _life.enter_context(open_world(urls.get(), folder))
+    world = _life.enter_context(open_world(urls.get(), folder, streams=streams))
     _here["world"] = (world, PostgresSide(world.terminate))
     multiprocessing.util.Finalize(None, _life.close, exitpriority=100)
 

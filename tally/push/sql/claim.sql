@@ -1,7 +1,7 @@
 -- The next intents whose lease is free, claimed: `sending` and its attempt are committed before anything is sent.
 -- An attempt after an answered 5xx takes a new Idempotency-Key (Stripe replays a stored 500 for a day); the identifier
 -- stays, so it is still counted once. Every other attempt repeats the key.
--- Parameters: tenant_id, account, livemode, now, resend_from, lease, turns, fresh.
+-- Parameters: tenant_id, account, livemode, now, resend_from, lease, turns, by_stream (which takes only such as were never claimed before).
 -- Two statements, one transaction. An account's claims are made one after another, and the second statement begins, and
 -- looks, after the lock is had: so it sees what is `sending` because of a claim that it waited for.
 select pg_advisory_xact_lock(hashtextextended('tally.push_intents ' || %(account)s || ' ' || %(livemode)s::text, 0));
@@ -14,9 +14,10 @@ with next_intents as (
         and account = %(account)s
         and livemode = %(livemode)s
         and state in ('planned', 'sending', 'unknown')
+        and not (state = 'sending' and by_stream)
         and (lease_until is null or lease_until <= clock_timestamp())
         and (first_attempt_at is null or first_attempt_at > %(resend_from)s)
-        and (attempts = 0 or not %(fresh)s)
+        and (attempts = 0 or not %(by_stream)s)
         -- Two periods of one customer and meter are two counters, and Stripe takes one call at a time for both.
         and not exists (
             select from tally.push_intents as other
@@ -39,6 +40,7 @@ claimed as (
     set
         state = 'sending',
         attempts = intent.attempts + 1,
+        by_stream = %(by_stream)s,
         lease_until = clock_timestamp() + %(lease)s,
         first_attempt_at = coalesce(intent.first_attempt_at, %(now)s),
         last_attempt_at = %(now)s

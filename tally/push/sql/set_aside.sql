@@ -1,6 +1,6 @@
 -- Before anything is sent: what may no longer be sent leaves the queue.
--- Too old to repeat, or its period has closed: sent again it might be counted twice, or bill nowhere. Settled from Stripe's
--- summary instead. Never sent, and its period has closed: cancelled.
+-- Too old to repeat, on the stream when its pusher died, or its period has closed: sent again it might be counted twice, or
+-- bill nowhere. Settled from Stripe's summary instead. Never sent, and its period has closed: cancelled.
 -- Parameters: tenant_id, account, livemode, now, resend_from.
 with queued as (
     select
@@ -33,7 +33,7 @@ set_aside as (
     from tally.push_intents as intent
     inner join queued on intent.intent_id = queued.intent_id
     where
-        (queued.is_old or queued.is_closed)
+        (queued.is_old or queued.is_closed or (intent.state = 'sending' and intent.by_stream))
         and intent.state in ('planned', 'unknown', 'sending')
         and (intent.state <> 'sending' or intent.lease_until <= clock_timestamp())
     for update of intent skip locked
@@ -47,7 +47,11 @@ set
         when intent.first_attempt_at is null then 'the period''s invoice became final before this was sent'
         else
             coalesce(intent.last_error || '; ', '')
-            || case when set_aside.is_old then 'no certain answer for 20 hours' else 'the period''s invoice became final' end
+            || case
+                when set_aside.is_old then 'no certain answer for 20 hours'
+                when intent.state = 'sending' and intent.by_stream then 'no answer from the meter-event stream'
+                else 'the period''s invoice became final'
+            end
             || ': not sent again'
     end
 from set_aside

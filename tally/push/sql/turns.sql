@@ -13,6 +13,7 @@ with free as (
             and account = %(account)s
             and livemode = %(livemode)s
             and state in ('planned', 'sending', 'unknown')
+            and not (state = 'sending' and by_stream)
             and (lease_until is null or lease_until <= clock_timestamp())
             and (first_attempt_at is null or first_attempt_at > %(resend_from)s)
         limit %(wanted)s
@@ -70,6 +71,7 @@ select
                     and account = %(account)s
                     and livemode = %(livemode)s
                     and state in ('planned', 'sending', 'unknown')
+                    and not (state = 'sending' and by_stream)
                     and (first_attempt_at is null or first_attempt_at > %(resend_from)s)
             )
         when 'paused' then extract(epoch from paused_until - at)::float8
