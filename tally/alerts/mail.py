@@ -53,6 +53,11 @@ class Mail:
             raise NotDelivered(f"the mail server answered {error.smtp_code}") from None
         except ssl.SSLCertVerificationError as error:
             raise NotDelivered(f"the certificate is not good: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            schemes = "smtps:// is TLS from the first byte, smtp:// asks for it on the connection"
+            raise NotDelivered(f"no TLS with the mail server ({error.reason}): {schemes}") from None
+        except smtplib.SMTPNotSupportedError as error:
+            raise NotDelivered(f"the mail server cannot do it: {error}") from None
         except (smtplib.SMTPException, OSError) as error:
             raise NotDelivered(f"the mail server did not take it: {type(error).__name__}") from None
 

@@ -1,6 +1,7 @@
 """`tally metrics`: what Prometheus reads of the pipeline, served or printed once."""
 
 import os
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -26,8 +27,8 @@ def metrics(once: OnceFlag = False, demo: DemoFlag = False) -> None:
 
 
 def _print(settings: Settings) -> bool:
-    reader = pipeline_reader(settings)
-    text = generate_latest(registry(reader, settings.home)).decode()
-    reader.close()
+    with closing(pipeline_reader(settings)) as reader:
+        reader.require_current_schema()
+        text = generate_latest(registry(reader, settings.home)).decode()
     typer.echo(text, nl=False)
     return "\ntally_up 1.0\n" in text

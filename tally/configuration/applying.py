@@ -91,6 +91,7 @@ def _rows(configuration: Configuration) -> Iterator[_Row]:
         values["adjustments_book_into"] = tenant.adjustments.book_into
         values["adjustments_need_second_person"] = tenant.adjustments.second_person
         values |= tenant.closing.model_dump(exclude={"approval"}) | {"closing_approval": tenant.closing.approval}
+        values |= tenant.usage_checks.model_dump()
         yield _Row("tenants", {"tenant_id": tenant.id}, values)
         yield from _tenant_rows(tenant)
 
@@ -98,8 +99,8 @@ def _rows(configuration: Configuration) -> Iterator[_Row]:
 def _tenant_rows(tenant: Tenant) -> Iterator[_Row]:
     for meter in tenant.meters:
         key = {"tenant_id": tenant.id, "metric": meter.metric}
-        definition = meter.model_dump(exclude={"metric", "stripe", "closing"})
-        yield _Row("meters", key, definition | meter.closing.model_dump())
+        definition = meter.model_dump(exclude={"metric", "stripe", "closing", "usage_checks"})
+        yield _Row("meters", key, definition | meter.closing.model_dump() | meter.usage_checks.model_dump())
         target = meter.stripe.model_dump() if meter.stripe else {}
         shadow = target.pop("shadow", None)
         yield _mapping_row("price_mappings", key, target)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from tally.configuration.alerts import UsageAlert
 from tally.configuration.closing import TenantClosing
 from tally.configuration.meter import Meter
+from tally.configuration.usage_checks import UsageCheckLimits
 from tally.declared_values import Declared, Duration, Text, TimeZone, require_unique
 from tally.declared_values import ExactDecimal as ExactDecimal
 from tally.errors import ConfigurationError
@@ -47,6 +48,7 @@ class Tenant(Declared):
     lag_budget: Duration = timedelta(minutes=15)
     adjustments: Adjustments = Adjustments()
     closing: TenantClosing = TenantClosing()
+    usage_checks: UsageCheckLimits = UsageCheckLimits()
     meters: tuple[Meter, ...] = ()
     customers: tuple[Customer, ...] = ()
     alerts: tuple[UsageAlert, ...] = ()

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from tally.configuration.closing import MeterClosing
+from tally.configuration.usage_checks import UsageCheckLimits
 from tally.declared_values import Declared, Dimensions, Duration, ExactDecimal, PropertyName, PropertyValues, Text
 from tally.pricing.declared_price import DeclaredPrice
 from tally.pricing.errors import PricingError
@@ -76,6 +77,7 @@ class Meter(Declared):
     epsilon: ExactDecimal | None = Field(None, ge=0, lt=1)
     stripe: StripeMapping | None = None
     closing: MeterClosing = MeterClosing()
+    usage_checks: UsageCheckLimits = UsageCheckLimits()
 
     @field_validator("property")
     @classmethod

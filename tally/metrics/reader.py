@@ -14,9 +14,10 @@ from typing import Any
 
 import psycopg
 
-from tally.errors import DatabaseUnavailable
+from tally.errors import DatabaseUnavailable, SchemaError
 from tally.metrics.families import Sample
 from tally.metrics.readings import READINGS, Reading
+from tally.migrations import require_current
 from tally.settings import Settings
 
 log = logging.getLogger("tally.metrics")
@@ -26,6 +27,8 @@ log = logging.getLogger("tally.metrics")
 READ_SECONDS = 6.0
 SCRAPE_SECONDS = 8.0
 CONNECT_SECONDS = 3
+# Why nothing could be read at all.
+_FAILURES = (psycopg.OperationalError, DatabaseUnavailable, SchemaError)
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,23 @@ class Reader:
         self._readings = readings
         self._scrape_seconds = scrape_seconds
         self._connection: psycopg.Connection[Any] | None = None
+        self._schema_is_current = False
         self._parts: dict[str, Part] = {}
         self._lock = Lock()
         self._worker = ThreadPoolExecutor(1, "metrics")
         self._running: Future[dict[str, Part] | None] | None = None
 
+    def require_current_schema(self) -> None:
+        """Refuse to begin on another version's schema. A database that is down is asked once it answers.
+
+        Raises:
+            SchemaError: the message says what to do.
+        """
+        with suppress(psycopg.OperationalError, DatabaseUnavailable):
+            self._connected()
+
     def read(self) -> dict[str, Part] | None:
-        """The parts by name, or None: the database does not answer, or not in time."""
+        """The parts by name, or None: the database does not answer, not in time, or has another schema."""
         with self._lock:
             if self._running is None or self._running.done():
                 self._running = self._worker.submit(self._read)
@@ -92,15 +105,18 @@ class Reader:
         is_kept = self._connection is not None and not self._connection.closed
         try:
             return self._read_over(self._connected(), deadline)
-        except (psycopg.OperationalError, DatabaseUnavailable) as error:
+        except _FAILURES as error:
             broken = error
         if is_kept and self._connection is not None and self._connection.closed and time.monotonic() < deadline:
             # The kept connection may have ended with a server that is back by now.
             try:
                 return self._read_over(self._connected(), deadline)
-            except (psycopg.OperationalError, DatabaseUnavailable) as error:
+            except _FAILURES as error:
                 broken = error
-        log.warning("the database does not answer: %s", type(broken).__name__)
+        if isinstance(broken, SchemaError):
+            log.error("nothing is read: %s", broken)
+        else:
+            log.warning("the database does not answer: %s", type(broken).__name__)
         # What was known is not told again: numbers that stand still would hide that nothing is known any more.
         self._parts.clear()
         return None
@@ -121,6 +137,9 @@ class Reader:
                 application_name="tally-metrics",
                 options="-c timezone=UTC -c default_transaction_read_only=on",
             )
+        if not self._schema_is_current:
+            require_current(self._connection)
+            self._schema_is_current = True
         return self._connection
 
     def _part(self, reading: Reading, connection: psycopg.Connection[Any], deadline: float) -> Part:

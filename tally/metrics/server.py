@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from contextlib import closing
 
 from prometheus_client import start_http_server
 
@@ -20,22 +21,23 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     """Answer scrapes until `stop` is set.
 
     Raises:
+        SchemaError: the database's schema is not this version's.
         TallyError: the address is taken or not this machine's.
     """
-    reader = pipeline_reader(settings)
-    try:
-        server, thread = start_http_server(
-            settings.metrics_port, settings.metrics_host, registry(reader, settings.home)
-        )
-    except OSError as error:
-        address = f"{settings.metrics_host}:{settings.metrics_port}"
-        raise TallyError(f"no metrics at {address} (TALLY_METRICS_HOST, TALLY_METRICS_PORT): {error}") from None
-    log.info("metrics at http://%s:%s/metrics", settings.metrics_host, settings.metrics_port)
-    stop.wait()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    reader.close()
+    with closing(pipeline_reader(settings)) as reader:
+        reader.require_current_schema()
+        try:
+            server, thread = start_http_server(
+                settings.metrics_port, settings.metrics_host, registry(reader, settings.home)
+            )
+        except OSError as error:
+            address = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise TallyError(f"no metrics at {address} (TALLY_METRICS_HOST, TALLY_METRICS_PORT): {error}") from None
+        log.info("metrics at http://%s:%s/metrics", settings.metrics_host, settings.metrics_port)
+        stop.wait()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def pipeline_reader(settings: Settings) -> Reader:

@@ -50,6 +50,7 @@ _PEOPLES = (
     "api_keys", "conflict_decisions", "customers", "deleted_hours", "detached_days", "detached_deliveries",
     "erased_stripe_customers", "erasures", "event_reversals", "imports", "meters", "price_mappings",
     "restamped_relations", "restamps", "shadow_mappings", "simulated_clock", "tenants", "usage_alert_rules",
+    "usage_check_limits",
 )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ ROLES: tuple[Role, ...] = (
             "tally.report_runs": "insert",
         },
         (LOOP,),
-        functions=("tally.ensure_partitions",),
+        functions=("tally.analyze_table", "tally.ensure_partitions"),
     ),
     Role(
         READER,

@@ -17,15 +17,21 @@ _COUNTER = ("tenant", "customer", "metric", "period from")
 
 
 def deliveries_are_rarely_repeated(connection: psycopg.Connection[Any], now: datetime, limit: Decimal) -> UsageCheck:
-    """No open counter has more than `limit` (0.2: a fifth) repeats among its deliveries. They are counted once."""
+    """No open counter has more than `limit` (0.2: a fifth) repeats among its deliveries. They are counted once.
+
+    A limit that the counter's meter or tenant declares goes before `limit`.
+    """
     rows = _rows(connection, "deliveries.sql", {"now": now, "least_deliveries": LEAST_DELIVERIES})
-    return _by_ratio(rows, "duplicates", "duplicate_ratio", limit, "repeats: an app retries what was accepted")
+    return _by_ratio(rows, "duplicates", limit, "repeats: an app retries what was accepted")
 
 
 def events_are_rarely_late(connection: psycopg.Connection[Any], now: datetime, limit: Decimal) -> UsageCheck:
-    """No open counter has more than `limit` (0.01: a hundredth) events that came after it closed."""
+    """No open counter has more than `limit` (0.01: a hundredth) events that came after it closed.
+
+    A limit that the counter's meter or tenant declares goes before `limit`.
+    """
     rows = _rows(connection, "deliveries.sql", {"now": now, "least_deliveries": LEAST_DELIVERIES})
-    return _by_ratio(rows, "late_events", "late_ratio", limit, "late events: they became adjustments, not usage")
+    return _by_ratio(rows, "late_events", limit, "late events: they became adjustments, not usage")
 
 
 def conflicts_are_decided(connection: psycopg.Connection[Any], now: datetime) -> UsageCheck:
@@ -60,22 +66,29 @@ def counters_hold_what_was_delivered(connection: psycopg.Connection[Any], now: d
     )
 
 
-def _by_ratio(rows: list[dict[str, Any]], what: str, ratio: str, limit: Decimal, meaning: str) -> UsageCheck:
-    above = sorted((row for row in rows if row[ratio] > limit), key=lambda row: row[ratio], reverse=True)
+def _by_ratio(rows: list[dict[str, Any]], what: str, limit: Decimal, meaning: str) -> UsageCheck:
+    share, declared = f"{what}_share", f"{what}_limit"
+    limits = [limit if row[declared] is None else row[declared] for row in rows]
+    above = [(row, most) for row, most in zip(rows, limits, strict=True) if row[share] > most]
+    above.sort(key=lambda found: found[0][share], reverse=True)
     name = what.replace("_", " ")
-    found = f"{len(above)} counters have more than {limit:%} {meaning}"
+    found, none = f"{len(above)} counters have more than {limit:%} {meaning}", f"no counter has more than {limit:%}"
+    if not set(limits) <= {limit}:
+        found, none = f"{len(above)} counters are above their limit of {meaning}", "no counter is above its limit"
     return UsageCheck(
         holds=not above,
         costs_money=False,
-        sentence=found if above else f"no counter has more than {limit:%}",
+        sentence=found if above else none,
         numbers={
             "counters": len(rows),
             "deliveries": sum(row["deliveries"] for row in rows),
             name: sum(row[what] for row in rows),
             "above the limit": len(above),
         },
-        columns=(*_COUNTER, "deliveries", name, "share"),
-        against=tuple((*_counter(row), row["deliveries"], row[what], f"{row[ratio]:.2%}") for row in above),
+        columns=(*_COUNTER, "deliveries", name, "share", "allowed"),
+        against=tuple(
+            (*_counter(row), row["deliveries"], row[what], f"{row[share]:.2%}", f"{most:.2%}") for row, most in above
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event, Timer
 from time import monotonic, sleep
@@ -20,6 +21,7 @@ from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
 from tally.errors import SchemaError
 from tally.ledger import Ledger
+from tally.metrics.server import serve
 from tally.migrations import LOCK_TIMEOUT_MILLISECONDS, declared, migrate, require_current
 from tally.settings import load_settings
 
@@ -158,7 +160,11 @@ def test_nothing_starts_on_another_schema(
         lambda: require_current(connection),
         dagster,
         lambda: Ledger(database_url, tmp_path).tick(),
-        lambda: CliRunner().invoke(app, ["tick"], catch_exceptions=False),
+        *(
+            partial(CliRunner().invoke, app, [*command], catch_exceptions=False)
+            for command in (("tick",), ("dbt", "build"), ("metrics", "--once"))
+        ),
+        lambda: serve(load_settings(), Event()),
     ]
     try:
         for start in starts:

@@ -2,7 +2,7 @@
 -- Arrivals, not event times: who sends one file a night is not silent by day. Hours, because that is what is kept of them.
 -- A sender is silent when nothing has come for `factor` times its usual gap (99 of 100 were no longer) and for longer
 -- than ever in these days: a weekend without usage is a gap like others. Without enough gaps nothing is known of it.
--- Parameters: now, days, factor, least_gaps.
+-- Parameters: now, days, factor (where neither meter nor tenant declares one), least_gaps.
 with arrivals as (
 
     select
@@ -52,10 +52,13 @@ senders as (
         count(gaps.gap) >= %(least_gaps)s as is_known,
         percentile_disc(0.99) within group (order by gaps.gap) as usual_gap,
         greatest(
-            percentile_disc(0.99) within group (order by gaps.gap) * %(factor)s::double precision, max(gaps.gap)
+            percentile_disc(0.99) within group (order by gaps.gap)
+            * coalesce(min(limits.silence_factor), %(factor)s)::double precision,
+            max(gaps.gap)
         ) + interval '1 hour' as silent_after
     from gaps
     left join waiting using (tenant_id, customer_ref, metric)
+    left join tally.usage_check_limits as limits using (tenant_id, metric)
     group by 1, 2, 3
 
 ),

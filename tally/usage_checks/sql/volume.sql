@@ -2,7 +2,8 @@
 -- mistaken in an app changes no count). The hours end with the sender's newest event, so that a nightly file is compared
 -- with nightly files; whether it still sends at all is silence.sql's to say.
 -- Spread: the median distance from the median, as a normal deviation, but no less than chance or a tenth explains.
--- Parameters: now, weeks (how far back), least_weeks, least_events (in the median week), factor.
+-- Parameters: now, weeks (how far back), least_weeks, least_events (in the median week), factor (where neither
+-- meter nor tenant declares one).
 with sent as (
 
     select
@@ -114,8 +115,9 @@ select
     greatest,
     weeks,
     round((newest - median) / nullif(spread, 0), 1) as deviations,
-    abs(newest - median) > %(factor)s * spread as is_unusual
+    abs(newest - median) > coalesce(limits.volume_factor, %(factor)s) * spread as is_unusual
 from spreads
+left join tally.usage_check_limits as limits using (tenant_id, metric)
 where exists (
     select from medians as counts
     where counts.tenant_id = spreads.tenant_id

@@ -71,24 +71,23 @@ class MailReceiver:
 
 
 @contextmanager
-def mail_receiver(tls: ssl.SSLContext | None = None) -> Iterator[MailReceiver]:
-    """With `tls` it offers STARTTLS and takes nothing before."""
+def mail_receiver(tls: ssl.SSLContext | None = None, *, at_once: bool = False) -> Iterator[MailReceiver]:
+    """With `tls` it offers STARTTLS and takes nothing before; `at_once` it speaks TLS from the first byte."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            if tls and at_once and not self._is_secured(tls):
+                return
             self._say("220 here")
             sender, recipients = "", []
             while line := self.rfile.readline().decode().strip():
                 verb = line.partition(" ")[0].upper()
                 if verb in ("EHLO", "HELO"):
-                    self._say("250-here\r\n250 STARTTLS" if tls else "250 here")
+                    self._say("250-here\r\n250 STARTTLS" if tls and not at_once else "250 here")
                 elif verb == "STARTTLS" and tls:
                     self._say("220 go on")
-                    try:
-                        self.connection = tls.wrap_socket(self.connection, server_side=True)
-                    except ssl.SSLError:  # we are not trusted
+                    if not self._is_secured(tls):
                         return
-                    self.rfile = self.connection.makefile("rb")
                 elif verb != "QUIT" and tls and not isinstance(self.connection, ssl.SSLSocket):
                     self._say("530 STARTTLS first")
                 elif verb == "MAIL":
@@ -110,6 +109,14 @@ def mail_receiver(tls: ssl.SSLContext | None = None) -> Iterator[MailReceiver]:
         def finish(self) -> None:
             self.rfile.close()
             self.connection.close()
+
+        def _is_secured(self, tls: ssl.SSLContext) -> bool:
+            try:
+                self.connection = tls.wrap_socket(self.connection, server_side=True)
+            except ssl.SSLError:  # we are not trusted
+                return False
+            self.rfile = self.connection.makefile("rb")
+            return True
 
         def _say(self, line: str) -> None:
             self.connection.sendall(f"{line}\r\n".encode())

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+import sqlalchemy
 
 from dagster_project.run_launcher import WatchedRunLauncher
 from tally.dagster_home import prepare
@@ -71,3 +72,24 @@ def test_dagster_keeps_its_tables_there_and_sends_nothing_anywhere(
         "select distinct schemaname from pg_tables where tablename = 'event_logs'"
     ).fetchall()
     assert schemas == [("dagster",)]
+
+
+def test_the_layout_of_dagsters_tables_is_asked_for_once(
+    environment: pytest.MonkeyPatch, built_connection: psycopg.Connection
+) -> None:
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
+    try:
+        with dg.DagsterInstance.get() as instance:
+            for number in range(2):
+                asked.clear()
+                instance.report_runless_asset_event(dg.AssetMaterialization("counted", tags={"number": str(number)}))
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
+    assert [statement for statement in asked if statement.startswith("INSERT INTO event_logs")]
+    assert [statement for statement in asked if "pg_catalog.pg_attribute" in statement] == []
+    assert built_connection.execute("select count(*) from dagster.asset_keys").fetchone() == (1,)

@@ -46,6 +46,7 @@ def test_each_open_month_gets_a_run_of_its_own(stack: Stack) -> None:
     count(stack.connection, "2024-02-15T00:00Z", "2024-03-15T00:00Z")  # ended five days ago
     count(stack.connection, "2024-03-01T08:30:15Z", "2024-04-01T08:30:15Z")  # running
     count(stack.connection, "2024-01-15T00:00Z", "2024-02-15T00:00Z")  # settled
+    count(stack.connection, "2023-12-01T00:00Z", "2024-12-01T00:00Z")  # running, and before TALLY_MONTHS begins
     requests, _ = evaluate()
     assert [request.partition_key for request in requests] == ["2024-02", "2024-03"]
     assert [request.run_key for request in requests] == [f"2024-0{month} at 2024-03-20T12:00+0000" for month in (2, 3)]

@@ -1,5 +1,6 @@
 """The resident loop as a real process: what lands is counted within seconds, whatever breaks meanwhile."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ def test_what_lands_is_counted_and_dagster_is_told(
     assert all(0 < report["tick seconds, median"] <= report["tick seconds, worst"] for report in reports)
     counters = told(built_connection, '["ledger", "int_usage_counters"]')
     assert sum(report["rows written"] for report in counters) == 1
+    # Each table after those it reads, else Dagster calls it "unsynced".
+    materialized = (
+        "select asset_key from dagster.event_logs where dagster_event_type = 'ASSET_MATERIALIZATION' order by id"
+    )
+    order = ["/".join(json.loads(key)) for (key,) in built_connection.execute(materialized)]
+    chain = ("staging/stg_usage_events", "ledger/int_usage_events_deduplicated", "ledger/int_usage_counters")
+    assert list(chain) == sorted(chain, key=order.index)
     observed = "select count(*) from dagster.event_logs where dagster_event_type = 'ASSET_OBSERVATION'"
     assert built_connection.execute(observed).fetchone() == (len(reports),)
 

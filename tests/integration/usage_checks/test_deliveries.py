@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from usage_plan import declare
 
 from tally.database import connect
 from tally.ledger import Ledger
@@ -41,10 +42,7 @@ def land(
 
 def test_each_finding_names_its_counter_and_no_other(built_database_url: str, ledger: Ledger) -> None:
     with connect(built_database_url, autocommit=True) as connection:
-        connection.execute("insert into tally.tenants (tenant_id, name) values ('acme', 'Acme')")
-        connection.execute(
-            "insert into tally.meters (tenant_id, metric, aggregation) values ('acme', 'api_calls', 'sum')"
-        )
+        declare(connection)
         land(connection, "clean", (1, 200))
         land(connection, "retries", (1, 200))
         land(connection, "retries", (1, 80))
@@ -56,10 +54,20 @@ def test_each_finding_names_its_counter_and_no_other(built_database_url: str, le
         ledger.tick()
 
         repeated = deliveries_are_rarely_repeated(connection, NOW, A_FIFTH)
-        assert [(row[1], row[4:]) for row in repeated.against] == [("retries", (280, 80, "28.57%"))]
+        assert [(row[1], row[4:]) for row in repeated.against] == [("retries", (280, 80, "28.57%", "20.00%"))]
         late = events_are_rarely_late(connection, NOW, A_HUNDREDTH)
-        assert [(row[1], row[4:]) for row in late.against] == [("late", (205, 5, "2.44%"))]
+        assert [(row[1], row[4:]) for row in late.against] == [("late", (205, 5, "2.44%", "1.00%"))]
         assert (late.holds, late.costs_money) == (False, False)
+        calls = {"metric": "api_calls", "usage_checks": {"duplicate_ratio": "0.3"}}
+        assert [str(change) for change in declare(connection, calls, duplicate_ratio="0.1", late_ratio="0.02")] == [
+            "~ tenants acme: duplicate_ratio none -> 0.1, late_ratio none -> 0.02",
+            "~ meters acme api_calls: duplicate_ratio none -> 0.3",
+        ]
+        allowed = deliveries_are_rarely_repeated(connection, NOW, A_FIFTH)
+        assert (allowed.holds, allowed.sentence) == (True, "no counter is above its limit")
+        late = events_are_rarely_late(connection, NOW, A_HUNDREDTH)
+        assert [(row[1], row[-1]) for row in late.against] == [("late", "2.00%")]
+        assert late.sentence.startswith("1 counters are above their limit of late events")
         undecided = conflicts_are_decided(connection, NOW)
         assert [(row[1], row[4], row[6]) for row in undecided.against] == [("two minds", 3, False)]
         assert (undecided.holds, undecided.costs_money) == (False, False)

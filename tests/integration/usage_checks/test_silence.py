@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from usage_plan import NOW, TENANT, send
+from usage_plan import NOW, TENANT, declare, send
 
 from tally.database import connect
 from tally.usage_checks import usage_keeps_arriving
@@ -41,6 +41,11 @@ def test_who_stopped_is_told_from_who_has_nothing_to_send(senders: psycopg.Conne
         " landed_at) values (%s, 'k', 'gone', 'api_calls', 1, %s, %s)",
         (TENANT, NOW, NOW),
     )
+    assert {row[1] for row in usage_keeps_arriving(senders, NOW, 3).against} == {"half gone"}
+    # A meter's own factor goes before its tenant's, and both before the setting.
+    declare(senders, silence_factor="12")
+    assert usage_keeps_arriving(senders, NOW, 3).holds
+    declare(senders, silence_factor="12", meter={"metric": "gigabytes", "usage_checks": {"silence_factor": "2"}})
     assert {row[1] for row in usage_keeps_arriving(senders, NOW, 3).against} == {"half gone"}
     # A weekend is a gap like the one before: on Monday at eight, office hours have not begun.
     monday = NOW - 52 * HOUR

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from usage_plan import NOW, send
+from usage_plan import NOW, declare, send
 
 from tally.database import connect
 from tally.usage_checks import usage_volume_is_usual
@@ -30,6 +30,8 @@ def test_only_days_unlike_the_weeks_before_are_unusual(built_database_url: str) 
         send(connection, "small", (40 * DAY, 1 * DAY), events=0, quantity=0)
         send(connection, "small", (1 * DAY, 0 * DAY), events=5)
         found = usage_volume_is_usual(connection, NOW, 5)
+        declare(connection, volume_factor="1000")
+        assert {row[1] for row in usage_volume_is_usual(connection, NOW, 5).against} == {"wrong unit"}
     assert {(row[1], row[3]) for row in found.against} == {
         ("wrong unit", "quantity"),
         ("launch", "events"),

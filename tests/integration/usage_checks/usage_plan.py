@@ -6,6 +6,8 @@ from typing import Any
 import psycopg
 from counter_rows import put_counter
 
+from tally.configuration import Change, Configuration, apply
+
 TENANT = "acme"
 NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)  # a Wednesday
 PERIOD = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
@@ -48,3 +50,15 @@ def send(
             "nightly": nightly, "office": office,
         },
     )  # fmt: skip
+
+
+def declare(connection: psycopg.Connection[Any], meter: dict[str, Any] | None = None, **limits: str) -> list[Change]:
+    """Apply a configuration in which the tenant declares `limits`, and perhaps one of its meters others."""
+    meters = {"api_calls": {"metric": "api_calls"}, "gigabytes": {"metric": "gigabytes"}}
+    if meter is not None:
+        meters[meter["metric"]] = meter
+    tenant = {
+        "id": TENANT, "name": "Acme", "usage_checks": limits,
+        "meters": [{"aggregation": "sum", **each} for each in meters.values()],
+    }  # fmt: skip
+    return apply(connection, Configuration.model_validate({"tenants": [tenant]}))
