@@ -38,7 +38,7 @@ def end_period(workspace: Workspace, subscription: Json, at: int) -> None:
     start = min(item["current_period_start"] for item in items)
     plan = invoice_plans.for_usage(workspace, items, until=at)
     if trials.is_free(subscription):
-        plan = invoice_plans.at_nothing(plan)
+        plan = invoice_plans.at_nothing(workspace, plan)
         subscription["status"] = "active"
     paused_collection.resume_if_due(subscription, at)
     is_last = subscription["cancel_at"] is not None and subscription["cancel_at"] <= at

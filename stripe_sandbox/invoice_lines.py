@@ -25,6 +25,8 @@ def _quantity(workspace: Workspace, customer: str, entry: Json) -> Decimal:
     meter_id = entry["price"]["recurring"]["meter"]
     if meter_id is None:
         return Decimal(entry["quantity"])
+    if "used" in entry:
+        return Decimal(entry["used"])
     meter = workspace.get("billing.meter", meter_id)
     total = usage.total(workspace, meter, customer, entry["start"], entry["end"])
     return max(ZERO, total)  # a period that nets out negative bills nothing

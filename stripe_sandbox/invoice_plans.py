@@ -26,9 +26,11 @@ def for_usage(workspace: Workspace, items: list[Json], until: int | None = None)
     return plan
 
 
-def at_nothing(plan: Plan) -> Plan:
-    """The same entries during a trial: their quantities show, their amounts are 0."""
-    return [{**entry, "share": "0"} for entry in plan]
+def at_nothing(workspace: Workspace, plan: Plan) -> Plan:
+    """The same entries during a trial: their amounts are 0, their quantities show, or are 0 too."""
+    if workspace.settings.trial_lines_show_usage:
+        return [{**entry, "share": "0"} for entry in plan]
+    return [{**entry, "share": "0", "used": "0"} for entry in plan]
 
 
 def nothing_yet(workspace: Workspace, items: list[Json], now: int) -> Plan:

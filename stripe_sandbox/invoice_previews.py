@@ -15,7 +15,7 @@ def create_preview(workspace: Workspace, parameters: Json) -> Json:
     start, end = items[0]["current_period_start"], items[0]["current_period_end"]
     plan = invoice_plans.for_usage(workspace, items)
     if trials.is_free(subscription):
-        plan = invoice_plans.at_nothing(plan)
+        plan = invoice_plans.at_nothing(workspace, plan)
     if not subscription["cancel_at_period_end"]:
         plan += _next_period_in_advance(workspace, subscription, items)
     invoice_id = new_id("upcoming_in")

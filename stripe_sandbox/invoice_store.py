@@ -41,6 +41,7 @@ def blank(
         "discounts": [],
         "due_date": None,
         "issuer": {"type": "self"},
+        "latest_revision": None,
         "livemode": workspace.livemode,
         "metadata": {},
         "number": None,
@@ -149,6 +150,19 @@ def pay(workspace: Workspace, invoice: Json, at: int) -> None:
 def _pay(invoice: Json, at: int) -> None:
     invoice.update(status="paid", attempted=True)
     invoice["status_transitions"]["paid_at"] = at
+
+
+def end(workspace: Workspace, invoice: Json, status: str, at: int) -> Json:
+    """A final invoice becomes void or uncollectible; returns it as it is shown."""
+    transition, event = {
+        "void": ("voided_at", "invoice.voided"),
+        "uncollectible": ("marked_uncollectible_at", "invoice.marked_uncollectible"),
+    }[status]
+    invoice["status"] = status
+    invoice["status_transitions"][transition] = at
+    save(workspace, invoice)
+    events.emit(workspace, event, shown(workspace, invoice), at=at)
+    return shown(workspace, invoice)
 
 
 def _next_number(workspace: Workspace, customer_id: str) -> str:

@@ -53,24 +53,31 @@ def finalize_on_request(workspace: Workspace, _parameters: Json, invoice_id: str
 
 
 def pay(workspace: Workspace, _parameters: Json, invoice_id: str) -> Json:
-    """Paid in full, by whatever means: the sandbox moves no money."""
+    """Paid in full, by whatever means: the sandbox moves no money. What is uncollectible may be paid after all."""
     invoice = workspace.get(KIND, invoice_id)
-    if invoice["status"] != "open":
+    if invoice["status"] not in ("open", "uncollectible"):
         raise StripeError(f"You can only pay an open invoice; this one is {invoice['status']}.", param="id")
     store.pay(workspace, invoice, at=workspace.now(invoice["test_clock"]))
     return store.shown(workspace, invoice)
 
 
 def void(workspace: Workspace, _parameters: Json, invoice_id: str) -> Json:
+    """For good: the lines stay to be read, and bill nothing any more."""
+    return _end(workspace, invoice_id, ("open", "uncollectible"), "void")
+
+
+def mark_uncollectible(workspace: Workspace, _parameters: Json, invoice_id: str) -> Json:
+    """Bad debt: it may still be paid, or voided."""
+    return _end(workspace, invoice_id, ("open",), "uncollectible")
+
+
+def _end(workspace: Workspace, invoice_id: str, ends: tuple[str, ...], status: str) -> Json:
     invoice = workspace.get(KIND, invoice_id)
-    if invoice["status"] != "open":
-        raise StripeError(f"You can only void an open invoice; this one is {invoice['status']}.", param="id")
-    now = workspace.now(invoice["test_clock"])
-    invoice["status"] = "void"
-    invoice["status_transitions"]["voided_at"] = now
-    store.save(workspace, invoice)
-    events.emit(workspace, "invoice.voided", store.shown(workspace, invoice), at=now)
-    return store.shown(workspace, invoice)
+    if invoice["status"] not in ends:
+        raise StripeError(
+            f"The invoice is {invoice['status']}; only one that is {' or '.join(ends)} becomes {status}.", param="id"
+        )
+    return store.end(workspace, invoice, status, at=workspace.now(invoice["test_clock"]))
 
 
 def list_(workspace: Workspace, parameters: Json) -> Json:
@@ -90,6 +97,7 @@ OPERATIONS = {
     "v1.invoices.finalize_invoice": Operation(finalize_on_request, "auto_advance"),
     "v1.invoices.pay": Operation(pay, "paid_out_of_band"),
     "v1.invoices.void_invoice": Operation(void),
+    "v1.invoices.mark_uncollectible": Operation(mark_uncollectible),
     "v1.invoices.list": Operation(list_, f"{PAGING} collection_method created customer status subscription"),
     "v1.invoices.line_items.list": Operation(list_lines, PAGING),
 }

@@ -1,6 +1,6 @@
 """Pausing collection: invoices are still made, but stay drafts, or become void or uncollectible once they are final."""
 
-from stripe_sandbox import events, invoice_store
+from stripe_sandbox import invoice_store
 from stripe_sandbox.errors import invalid
 from stripe_sandbox.state import Json
 from stripe_sandbox.workspace import Workspace
@@ -39,13 +39,5 @@ def finalize(workspace: Workspace, invoice: Json, at: int) -> None:
     """Final, and what a pause made of it."""
     invoice_store.finalize(workspace, invoice, at=at)
     becomes = invoice.pop("_becomes", None)
-    if becomes is None or invoice["status"] != "open":
-        return
-    invoice["status"] = becomes
-    transition, event = {
-        "void": ("voided_at", "invoice.voided"),
-        "uncollectible": ("marked_uncollectible_at", "invoice.marked_uncollectible"),
-    }[becomes]
-    invoice["status_transitions"][transition] = at
-    invoice_store.save(workspace, invoice)
-    events.emit(workspace, event, invoice_store.shown(workspace, invoice), at=at)
+    if becomes is not None and invoice["status"] == "open":
+        invoice_store.end(workspace, invoice, becomes, at=at)

@@ -55,6 +55,9 @@ class Settings:
     line_per_graduated_tier: bool = True
     # A line of a packaged price shows what was used; on: how many packages that is.
     packaged_line_shows_packages: bool = False
+    # What was used in a trial is on its invoice, at nothing; off: the line says 0. Stripe promises neither; a quantity
+    # without an amount is what a reader trips over.
+    trial_lines_show_usage: bool = True
     idempotency_retention_seconds: float = DAY_SECONDS
     # Stripe's libraries know the header Idempotent-Replayed, its pages promise it nowhere.
     replayed_answers_say_so: bool = True

@@ -88,7 +88,7 @@ def _first_invoice(workspace: Workspace, subscription: Json, parameters: Json, n
     if subscription["billing_mode"]["type"] == "classic" or trials.is_free(subscription):
         plan += invoice_plans.nothing_yet(workspace, items, now)
     if trials.is_free(subscription):
-        plan = invoice_plans.at_nothing(plan)
+        plan = invoice_plans.at_nothing(workspace, plan)
     if plan:
         invoice = invoice_store.open_draft(workspace, subscription, plan, "subscription_create", (now, now), now)
         invoice_store.finalize(workspace, invoice, at=now)

@@ -30,6 +30,7 @@ OPERATIONS = (
     "v1.invoices.finalize_invoice",
     "v1.invoices.line_items.list",
     "v1.invoices.list",
+    "v1.invoices.mark_uncollectible",
     "v1.invoices.pay",
     "v1.invoices.retrieve",
     "v1.invoices.update",

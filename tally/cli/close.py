@@ -3,6 +3,8 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -98,6 +100,30 @@ def reject(
 
 
 @app.command()
+def settle(
+    customer: Annotated[str, typer.Argument(help="customer_ref, as `tally close list` shows it")],
+    metric: Annotated[str, typer.Argument(help="What is metered.")],
+    period: Annotated[str, typer.Option("--period", help="When it starts (UTC), as `tally close list` shows it.")],
+    amount: Annotated[str, typer.Option("--amount", help="What is due, e.g. 12.50; 0: nothing, or settled elsewhere.")],
+    by: ByOption,
+    way: Annotated[Way | None, typer.Option("--as", help="How it is billed, given back or written off.")] = None,
+    note: NoteOption = "",
+    tenant: TenantOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Name the amount of a counter that no price explains, and how it is settled; the next run sends it."""
+    counter = customer, metric, _moment(period)
+    with (
+        _session(tenant) as (connection, tenant_id, clock),
+        _account_billing(connection, tenant_id, counter) as account,
+    ):
+        rest = closing.settle_by_hand(
+            connection, account, tenant_id, counter, _amount(amount), by, clock, kind=way, note=note
+        )
+    _print_rest("Settled", rest, as_json)
+
+
+@app.command()
 def show(rest_id: RestArgument, tenant: TenantOption = None, as_json: JsonFlag = False) -> None:
     """One rest, with the events that it comes from."""
     with _session(tenant) as (connection, tenant_id, _):
@@ -161,6 +187,24 @@ def _run(tenant: str | None, as_json: bool, *, dry_run: bool) -> None:
     raise typer.Exit(1 if any(result.needs_a_person for result in results) else 0)
 
 
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ClosingRefused(f"period: {text!r} is no moment: write 2024-03-01T08:30:15Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise ClosingRefused(f"amount: {text!r} is no amount: write 12.50, or -12.50 for what is given back")
+    return amount
+
+
 @contextmanager
 def _session(tenant: str | None) -> Iterator[tuple[psycopg.Connection[Any], str, Clock]]:
     with opened() as connection:
@@ -181,7 +225,36 @@ def _account_of(connection: psycopg.Connection[Any], tenant_id: str, invoice_id:
     ).fetchone()
     if row is None:
         raise NoSuchHold(f"no counter of {tenant_id} is on invoice {invoice_id}: `tally close list`")
-    account = open_account(load_settings(), row[0])
+    with _opened_account(row[0]) as account:
+        yield account
+
+
+@contextmanager
+def _account_billing(
+    connection: psycopg.Connection[Any], tenant_id: str, counter: tuple[str, str, datetime]
+) -> Iterator[StripeAccount]:
+    """The account that bills the counter.
+
+    Raises:
+        ClosingRefused: no invoice of an account of the tenant's bills it.
+    """
+    row = connection.execute(
+        "select account from tally.stripe_totals where tenant_id = %s and customer_ref = %s and metric = %s"
+        " and period_start = %s and not tally.is_shadow(account) limit 1",
+        (tenant_id, *counter),
+    ).fetchone()
+    if row is None:
+        said = (
+            f"{counter[0]} has no period of {counter[1]} from {counter[2]:%Y-%m-%d %H:%M:%S}Z that was read at Stripe"
+        )
+        raise ClosingRefused(f"period: {said}: `tally close list` shows what is not settled")
+    with _opened_account(row[0]) as account:
+        yield account
+
+
+@contextmanager
+def _opened_account(name: str) -> Iterator[StripeAccount]:
+    account = open_account(load_settings(), name)
     try:
         yield account
     finally:

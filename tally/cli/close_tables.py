@@ -7,7 +7,7 @@ from rich.markup import escape
 from tally.cli.output import console, print_table
 from tally.closing import VERDICTS, CloseResult, DraftState, Hold, Overview, Rest
 from tally.closing.moved import Waiting
-from tally.closing.proposing import Proposal
+from tally.closing.writing import Proposal
 from tally.pricing import currency_of
 
 

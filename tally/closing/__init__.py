@@ -1,5 +1,6 @@
 """Closing periods: the last push, drafts held until everything on them is settled, and what a final invoice missed."""
 
+from tally.closing.by_hand import settle_by_hand
 from tally.closing.deciding import approve, reject
 from tally.closing.due import Due, closing_due
 from tally.closing.errors import ClosingRefused, NoSuchHold, NoSuchRest
@@ -32,4 +33,5 @@ __all__ = [
     "read",
     "reject",
     "release",
+    "settle_by_hand",
 ]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tally.closing.errors import Unpriceable
-from tally.closing.invoice import BilledLine, FinalInvoice
+from tally.closing.invoice import BilledLine
 from tally.pricing import Price, price_line, stripe_amounts
 
 
@@ -28,28 +27,14 @@ def cost(price: Price, quantity: Decimal) -> int:
     return sum(stripe_amounts(price_line(price, quantity)))
 
 
-def due(price: Price, invoiced: Decimal, settled: Settled, target: Decimal) -> int:
-    """What is left to bill for the counter to cost what `target` costs; negative: to give back; 0: neither."""
-    missing = cost(price, target) - cost(price, invoiced) - settled.billed
+def owed(missing: int, settled: Settled) -> int:
+    """What is left to bill of `missing`, the price of what no invoice bills; negative: to give back; 0: neither."""
+    missing -= settled.billed
     if missing > settled.waived:
         return missing - settled.waived
     if missing < -settled.kept:
         return missing + settled.kept
     return 0
-
-
-def require_known_price(price: Price, invoice: FinalInvoice) -> None:
-    """The invoice's lines come to what the price gives; what is marginal to something else is no amount of ours.
-
-    Raises:
-        Unpriceable: they do not.
-    """
-    quantity = sum((line.quantity for line in invoice.lines), Decimal(0))
-    billed, expected = sum(line.amount for line in invoice.lines), cost(price, quantity)
-    if billed != expected:
-        raise Unpriceable(
-            f"invoice {invoice.invoice_id} bills {billed} minor units for {quantity:f}; price {price.id}: {expected}"
-        )
 
 
 def credited_lines(lines: Sequence[BilledLine], quantity: Decimal, amount: int) -> list[dict[str, Any]] | None:

@@ -57,6 +57,7 @@ def approve(
         _require_waiting(rest)
         if rest.state == "proposed":
             _require_as_counted(connection, tenant_id, rest, clock)
+        _require_billed(connection, tenant_id, rest)
         way = _way(rest, kind)
         connection.execute(
             _APPROVE,
@@ -104,9 +105,27 @@ def _require_waiting(rest: Rest) -> None:
 def _require_as_counted(connection: psycopg.Connection[Any], tenant_id: str, rest: Rest, clock: Clock) -> None:
     """Nobody approves an amount unseen: the counter is still what the amount was worked out for."""
     ready, _ = moved_counters(connection, tenant_id, rest.account, rest.livemode, clock)
-    if not any(each.proposed_id == rest.rest_id and each.target == rest.to_quantity for each in ready):
+    as_counted = rest.rest_id, rest.to_quantity, rest.basis
+    if not any((each.proposed_id, each.target, each.basis) == as_counted for each in ready):
         raise ClosingRefused(
-            f"the counter of rest {rest.rest_id} has changed since it was proposed: `tally close run`, then look again"
+            f"the counter or the invoice of rest {rest.rest_id} has changed since it was proposed: `tally close run`,"
+            " then look again"
+        )
+
+
+def _require_billed(connection: psycopg.Connection[Any], tenant_id: str, rest: Rest) -> None:
+    """Nothing is given back of what a voided invoice never billed."""
+    if rest.amount_minor > 0 or rest.basis == "void":
+        return
+    voided = connection.execute(
+        "select 1 from tally.stripe_totals where tenant_id = %s and account = %s and livemode = %s and invoice_id = %s"
+        " and invoice_status = 'void' limit 1",
+        (tenant_id, rest.account, rest.livemode, rest.invoice_id),
+    ).fetchone()
+    if voided is not None:
+        raise ClosingRefused(
+            f"invoice {rest.invoice_id} was voided since rest {rest.rest_id} was worked out, and bills nothing now:"
+            f" `tally close reject {rest.rest_id}`, then `tally close run` works out what is left"
         )
 
 

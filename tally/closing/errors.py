@@ -16,4 +16,8 @@ class NoSuchHold(TallyError):
 
 
 class Unpriceable(TallyError):
-    """What a rest costs cannot be said for certain; the message says why. A person bills it."""
+    """What a rest costs cannot be said for certain; the message says why. A person names the amount."""
+
+
+class Outdated(TallyError):
+    """Stripe says something else than was read last; what is read next is worked with."""

@@ -6,29 +6,39 @@ from decimal import Decimal
 
 import stripe
 
+from tally.closing.rest import Basis
 from tally.stripe.account import StripeAccount
 
 # The mark of our own holds and rests in Stripe's metadata.
 HOLD_MARK = "tally_hold"
 REST_MARK = "tally_rest"
+# Usage from before a price changed in mid-period is an invoice item: its line names the price, and no item.
+OF_CHANGE = "price:"
 # Stripe's grace where an invoice names no time of its own.
 _USUAL_GRACE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An invoice on its way. `finalizes_at` is None for one that nobody lets finalize; `hold_id` is our mark on it."""
+    """An invoice as it stands. `finalizes_at` is None for one that nobody lets finalize; `hold_id` is our mark on it.
+
+    `revised_as` is the invoice that was made in its place.
+    """
 
     invoice_id: str
     status: str
     auto_advance: bool
     finalizes_at: datetime | None
     hold_id: str | None
+    revised_as: str | None
 
 
 @dataclass(frozen=True)
 class BilledLine:
-    """A usage line of a final invoice; `amount` and `credited` are in minor units, `unit_amount` with its fraction."""
+    """A usage line of a final invoice; `amount` and `credited` are in minor units, `unit_amount` with its fraction.
+
+    `item_id` is `price:<price id>` for usage from before a price changed.
+    """
 
     line_id: str
     quantity: Decimal
@@ -36,11 +46,13 @@ class BilledLine:
     credited: int
     unit_amount: Decimal | None
     price_id: str
+    item_id: str
+    starts_at: datetime
 
 
 @dataclass(frozen=True)
 class FinalInvoice:
-    """What a final invoice bills on the lines asked for."""
+    """What a final invoice bills on the lines asked for; `revised_as`: the invoice in a voided one's place."""
 
     invoice_id: str
     status: str
@@ -48,6 +60,12 @@ class FinalInvoice:
     stripe_customer_id: str
     subscription_id: str
     lines: tuple[BilledLine, ...]
+    revised_as: str | None
+
+    @property
+    def basis(self) -> Basis:
+        """How it stands, as rests are told apart by it."""
+        return "void" if self.status == "void" else "uncollectible" if self.status == "uncollectible" else "billed"
 
 
 def read_draft(account: StripeAccount, invoice_id: str) -> Draft | None:
@@ -72,7 +90,8 @@ def draft_of(invoice: stripe.Invoice) -> Draft:
     at = invoice.automatically_finalizes_at
     finalizes_at = _moment(at) if at else _moment(invoice.created) + _USUAL_GRACE if advances else None
     metadata = invoice.metadata.to_dict() if invoice.metadata else {}
-    return Draft(invoice.id, invoice.status or "draft", advances, finalizes_at, metadata.get(HOLD_MARK))
+    hold_id, revised_as = metadata.get(HOLD_MARK), _id(invoice.latest_revision) or None
+    return Draft(invoice.id, invoice.status or "draft", advances, finalizes_at, hold_id, revised_as)
 
 
 def read_final(account: StripeAccount, invoice_id: str, line_ids: frozenset[str]) -> FinalInvoice:
@@ -96,6 +115,8 @@ def read_final(account: StripeAccount, invoice_id: str, line_ids: frozenset[str]
             credited=credited.get(line.id, 0),
             unit_amount=line.pricing.unit_amount_decimal if line.pricing else None,
             price_id=_price_id(line),
+            item_id=_item_and_start(line)[0] if _is_of_item(line) else f"{OF_CHANGE}{_price_id(line)}",
+            starts_at=_moment(line.period.start),
         )
         for line in every
         if _item_and_start(line) in billed
@@ -107,6 +128,7 @@ def read_final(account: StripeAccount, invoice_id: str, line_ids: frozenset[str]
         _id(invoice.customer),
         _subscription(invoice),
         tuple(lines),
+        _id(invoice.latest_revision) or None,
     )
 
 
@@ -127,6 +149,11 @@ def _item_and_start(line: stripe.InvoiceLineItem) -> tuple[str, int]:
     """Which item a usage line bills from when on; a line of its own for anything else."""
     details = line.parent.subscription_item_details if line.parent else None
     return (line.id, 0) if details is None or details.proration else (details.subscription_item, line.period.start)
+
+
+def _is_of_item(line: stripe.InvoiceLineItem) -> bool:
+    details = line.parent.subscription_item_details if line.parent else None
+    return details is not None and not details.proration
 
 
 def _price_id(line: stripe.InvoiceLineItem) -> str:

@@ -1,11 +1,13 @@
-"""Where an invoice item goes: whether a next invoice comes, and which one took it up."""
+"""What the subscription says: whether a next invoice comes, which one took an item up, and what was a trial."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from tally.clock import Clock
+from tally.periods import Period
 from tally.stripe.account import StripeAccount
 
 _ENDED = frozenset({"canceled", "incomplete", "incomplete_expired"})
@@ -21,17 +23,28 @@ order by done_at
 """
 
 
-def has_next_invoice(account: StripeAccount, subscription_id: str) -> bool:
-    """Whether the subscription will be billed again, so that a pending item does not wait for ever.
+@dataclass(frozen=True)
+class SubscriptionNow:
+    """Whether the subscription will be billed again, so that a pending item does not wait for ever; its last trial."""
+
+    is_billed_again: bool
+    trial: Period | None
+
+
+def read_subscription(account: StripeAccount, subscription_id: str) -> SubscriptionNow:
+    """The subscription as it stands now; none is one that is over.
 
     Raises:
         stripe.StripeError: Stripe could not be read.
     """
     if not subscription_id:
-        return False
+        return SubscriptionNow(False, None)
     account.reads.wait()
-    subscription = account.client.v1.subscriptions.retrieve(subscription_id, None, account.options())
-    return subscription.status not in _ENDED and subscription.ended_at is None
+    found = account.client.v1.subscriptions.retrieve(subscription_id, None, account.options())
+    trial = None
+    if found.trial_start is not None and found.trial_end is not None and found.trial_start < found.trial_end:
+        trial = Period(datetime.fromtimestamp(found.trial_start, UTC), datetime.fromtimestamp(found.trial_end, UTC))
+    return SubscriptionNow(found.status not in _ENDED and found.ended_at is None, trial)
 
 
 def note_invoices(connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, clock: Clock) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tally.closing.errors import ClosingRefused
 from tally.closing.invoice import REST_MARK, read_draft
-from tally.closing.next_invoice import has_next_invoice
+from tally.closing.next_invoice import read_subscription
 from tally.closing.rest import Rest
 from tally.stripe.account import StripeAccount
 
@@ -24,6 +24,11 @@ def payload_of(account: StripeAccount, rest: Rest) -> dict[str, Any]:
         return _invoice_item(account, rest, mark)
     if rest.kind == "credit_note":
         return _credit_note(account, rest, mark)
+    invoice = read_draft(account, rest.invoice_id)
+    if rest.basis != "void" and (invoice is None or invoice.status == "void"):
+        raise ClosingRefused(
+            f"invoice {rest.invoice_id} was voided since: nothing is given back of what it never billed"
+        )
     return {
         "customer": rest.stripe_customer_id,
         "name": _text(rest)[:100],
@@ -35,8 +40,14 @@ def payload_of(account: StripeAccount, rest: Rest) -> dict[str, Any]:
 
 
 def _invoice_item(account: StripeAccount, rest: Rest, mark: dict[str, str]) -> dict[str, Any]:
-    if not has_next_invoice(account, rest.subscription_id):
+    if not read_subscription(account, rest.subscription_id).is_billed_again:
         raise ClosingRefused(f"subscription {rest.subscription_id} has ended: no invoice would ever bill an item of it")
+    if rest.basis == "void":
+        voided = read_draft(account, rest.invoice_id)
+        if voided is not None and voided.revised_as is not None:
+            raise ClosingRefused(
+                f"invoice {rest.invoice_id} was revised as {voided.revised_as}, which bills it: reject it"
+            )
     return {
         "customer": rest.stripe_customer_id,
         "subscription": rest.subscription_id,
@@ -67,7 +78,8 @@ def _credit_note(account: StripeAccount, rest: Rest, mark: dict[str, str]) -> di
 
 def _text(rest: Rest) -> str:
     """For the customer, on the invoice or the credit note."""
-    what = "Late usage" if rest.amount_minor > 0 else "Usage billed too much"
+    late = "Usage of a voided invoice" if rest.basis == "void" else "Late usage"
+    what = late if rest.amount_minor > 0 else "Usage billed too much"
     span = f"{rest.period_start.strftime(_DAY)} to {rest.period_end.strftime(_DAY)}"
     return f"{what}: {_plain(abs(rest.quantity))} {rest.metric}, {span}"
 

@@ -1,46 +1,24 @@
 """From a counter that its final invoice does not bill as counted to a rest: priced, linked to its events, proposed."""
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid5
 
 import psycopg
 import stripe
-from psycopg.types.json import Jsonb
 
 from tally.clock import Clock
-from tally.closing.amounts import Settled, credited_lines, due, require_known_price
-from tally.closing.errors import Unpriceable
+from tally.closing.amounts import Settled
+from tally.closing.billed_items import BilledItem, billed_items, due, lines_to_credit, require_known_prices
+from tally.closing.errors import Outdated, Unpriceable
 from tally.closing.invoice import FinalInvoice, read_final
 from tally.closing.moved import Moved, Waiting, moved_counters, waits
-from tally.closing.next_invoice import has_next_invoice
-from tally.closing.rest import Kind, lock_rests
-from tally.closing.statements import statement
+from tally.closing.next_invoice import read_subscription
+from tally.closing.ways import FREE, Way, billed_by, credited_by
+from tally.closing.writing import Proposal, by_policy, write
+from tally.periods import Period
 from tally.pricing import Price, PricingError, price_from_stripe
 from tally.stripe.account import StripeAccount
-
-# Who decides where a setting has decided beforehand.
-POLICY = "tally"
-_NAMESPACE = UUID("5c0b1c5e-2f0e-5d1b-9a54-6f6f1d7a2b11")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What a counter's rest would be, or is since just now (`rest_id`). Amounts as in `tally.closing.rest.Rest`."""
-
-    counter: Moved
-    kind: Kind
-    amount_minor: int
-    currency: str
-    price_id: str
-    stripe_customer_id: str
-    subscription_id: str
-    credited_lines: tuple[dict[str, Any], ...]
-    note: str
-    rest_id: str | None = None
-    approved: bool = False
 
 
 def propose(
@@ -64,10 +42,14 @@ def propose(
         except (Unpriceable, PricingError) as error:
             waiting.append(waits(counter, "unpriceable", str(error)))
             continue
+        except Outdated as error:
+            waiting.append(waits(counter, "outdated", str(error)))
+            continue
         except stripe.StripeError as error:
             waiting.append(waits(counter, "unread", str(error.user_message or error)))
             continue
-        written = proposal if dry_run else _write(connection, account, tenant_id, proposal, clock.now())
+        decision = by_policy(proposal, clock.now())
+        written = proposal if dry_run else write(connection, account, tenant_id, proposal, decision)
         if written is not None:
             proposals.append(written)
     return proposals, waiting
@@ -75,104 +57,61 @@ def propose(
 
 def _priced(account: StripeAccount, counter: Moved) -> Proposal:
     invoice = read_final(account, counter.invoice_id, frozenset(counter.invoice_line_ids))
-    quantity = sum((line.quantity for line in invoice.lines), Decimal(0))
-    if quantity != counter.invoice_quantity:
-        raise Unpriceable(f"invoice {invoice.invoice_id} bills {quantity:f} now, {counter.invoice_quantity:f} was read")
-    price = _price(account, invoice)
-    require_known_price(price, invoice)
+    if invoice.basis != counter.basis:
+        raise Outdated(f"invoice {invoice.invoice_id} is {invoice.status} now, {counter.invoice_status} was read")
+    if invoice.revised_as is not None:
+        raise Unpriceable(f"invoice {invoice.invoice_id} was revised as {invoice.revised_as}, which bills it instead")
+    subscription = read_subscription(account, invoice.subscription_id)
+    items = billed_items(invoice, counter.invoice_quantity)
+    price_ids = ", ".join(item.price_id for item in items)
+    about = counter, invoice, price_ids
+    if _is_free(counter, subscription.trial, items):
+        return _proposal(*about, FREE)
+    if not counter.invoice_quantity and counter.summary_quantity:
+        # A trial that a later one has made Stripe forget would look like this.
+        counted = f"{counter.summary_quantity:f}, which Stripe counted"
+        raise Unpriceable(f"invoice {invoice.invoice_id} bills nothing of {counted}")
+    prices = _prices(account, items)
+    require_known_prices(items, prices, invoice.invoice_id)
     settled = Settled(counter.billed, counter.waived, counter.kept)
-    amount = due(price, counter.invoice_quantity, settled, counter.target)
-    kind, lines, note = _instrument(account, invoice, counter, amount)
+    invoiced = Decimal(0) if counter.basis == "void" else counter.invoice_quantity
+    amount = due(items, prices, invoiced, settled, counter.target)
+    if amount >= 0:
+        return _proposal(*about, billed_by(counter, amount, subscription.is_billed_again))
+    lines = lines_to_credit(items, prices, (counter.settled_to, counter.target), -amount)
+    return _proposal(*about, credited_by(counter, amount, lines))
+
+
+def _proposal(counter: Moved, invoice: FinalInvoice, price_ids: str, way: Way) -> Proposal:
     return Proposal(
-        counter, kind, amount, invoice.currency, str(price.id), invoice.stripe_customer_id, invoice.subscription_id,
-        tuple(lines), note,
+        counter, way.kind, way.amount_minor, invoice.currency, price_ids, invoice.stripe_customer_id,
+        invoice.subscription_id, way.credited_lines, way.note,
     )  # fmt: skip
 
 
-def _price(account: StripeAccount, invoice: FinalInvoice) -> Price:
-    prices = {line.price_id for line in invoice.lines}
-    if len(prices) != 1 or "" in prices:
-        raise Unpriceable(
-            f"invoice {invoice.invoice_id} bills it under {len(prices)} prices: {', '.join(sorted(prices))}"
-        )
-    account.reads.wait()
-    return price_from_stripe(account.client.v1.prices.retrieve(prices.pop(), {"expand": ["tiers"]}, account.options()))
+def _is_free(counter: Moved, trial: Period | None, items: Sequence[BilledItem]) -> bool:
+    """Whether the period lies in a trial, and was billed at nothing.
+
+    Raises:
+        Unpriceable: a part of it does, or it was billed although it does.
+    """
+    if trial is None or trial.end <= counter.period_start or trial.start >= counter.period_end:
+        return False
+    span = f"a trial from {trial.start:%Y-%m-%dT%H:%M:%SZ} to {trial.end:%Y-%m-%dT%H:%M:%SZ}"
+    if trial.start > counter.period_start or trial.end < counter.period_end:
+        raise Unpriceable(f"a part of it lies in {span}")
+    if any(item.amount for item in items):
+        raise Unpriceable(f"invoice {counter.invoice_id} bills it, although it lies in {span}")
+    return True
 
 
-def _instrument(
-    account: StripeAccount, invoice: FinalInvoice, counter: Moved, amount: int
-) -> tuple[Kind, list[dict[str, Any]], str]:
-    """How the amount reaches the customer: by policy, or by what is left where that cannot be."""
-    if amount == 0:
-        return "nothing", [], "no money moves"
-    if amount > 0:
-        if counter.late_usage == "write_off":
-            return "write_off", [], ""
-        if not has_next_invoice(account, invoice.subscription_id):
-            return "write_off", [], "its subscription has ended: no invoice will bill it; by hand, or not at all"
-        return "invoice_item", [], ""
-    if counter.overbilled_usage == "credit_note":
-        lines = credited_lines(invoice.lines, counter.settled_to - counter.target, -amount)
-        if lines is not None:
-            return "credit_note", lines, ""
-        return "credit_grant", [], "more than the invoice's lines still bear"
-    return "credit_grant", [], ""
-
-
-def _write(
-    connection: psycopg.Connection[Any], account: StripeAccount, tenant_id: str, proposal: Proposal, now: datetime
-) -> Proposal | None:
-    """None when somebody else settled the counter meanwhile."""
-    counter = proposal.counter
-    seq = counter.last_seq + (0 if counter.proposed_id else 1)
-    rest_id = counter.proposed_id or _rest_id(tenant_id, account, counter, seq)
-    is_free = proposal.kind == "nothing"
-    by_policy = counter.closing_approval == "policy" and proposal.kind != "write_off" and not proposal.note
-    decided = is_free or by_policy
-    row = {
-        "rest_id": rest_id,
-        "tenant_id": tenant_id,
-        "account": account.account,
-        "livemode": account.livemode,
-        "customer_ref": counter.customer_ref,
-        "metric": counter.metric,
-        "period_start": counter.period_start,
-        "period_end": counter.period_end,
-        "seq": seq,
-        "from_quantity": counter.settled_to,
-        "to_quantity": counter.target,
-        "kind": proposal.kind,
-        "amount_minor": proposal.amount_minor,
-        "currency": proposal.currency,
-        "price_id": proposal.price_id,
-        "invoice_id": counter.invoice_id,
-        "invoice_line_ids": list(counter.invoice_line_ids),
-        "stripe_customer_id": proposal.stripe_customer_id,
-        "subscription_id": proposal.subscription_id,
-        "credited_lines": Jsonb(list(proposal.credited_lines)),
-        "note": proposal.note,
-        "state": "done" if is_free else "approved" if by_policy else "proposed",
-        "now": now,
-        "decided_at": now if decided else None,
-        "decided_by": POLICY if decided else None,
-        "done_at": now if is_free else None,
-        "done_by": "decision" if is_free else None,
-    }
-    with connection.transaction():
-        lock_rests(connection, tenant_id)
-        written = connection.execute(statement("write_rest.sql"), row).fetchone()
-        if written is None:
-            return None
-        connection.execute("delete from tally.closing_rest_events where rest_id = %s", (rest_id,))
-        connection.execute(statement("link_events.sql"), row)
-    return replace(proposal, rest_id=rest_id, approved=decided)
-
-
-def _rest_id(tenant_id: str, account: StripeAccount, counter: Moved, seq: int) -> str:
-    """The same step of the same counter has the same id, also in a database that was restored: its mark is found."""
-    words = (tenant_id, account.account, account.mode, counter.customer_ref, counter.metric,
-             counter.period_start.astimezone(UTC).isoformat(), str(seq))  # fmt: skip
-    return str(uuid5(_NAMESPACE, "\x1f".join(words)))
+def _prices(account: StripeAccount, items: Sequence[BilledItem]) -> dict[str, Price]:
+    prices = {}
+    for price_id in {item.price_id for item in items}:
+        account.reads.wait()
+        found = account.client.v1.prices.retrieve(price_id, {"expand": ["tiers"]}, account.options())
+        prices[price_id] = price_from_stripe(found)
+    return prices
 
 
 def _withdraw(connection: psycopg.Connection[Any], counter: Moved) -> None:

@@ -13,6 +13,8 @@ from psycopg.rows import class_row
 from tally.closing.errors import NoSuchRest
 
 Kind = Literal["invoice_item", "write_off", "credit_note", "credit_grant", "nothing"]
+# How the invoice stands: `void` ones bill nothing, `uncollectible` ones were paid by nobody.
+Basis = Literal["billed", "uncollectible", "void"]
 State = Literal["proposed", "approved", "sending", "done", "refused", "rejected", "withdrawn"]
 OPEN: tuple[State, ...] = ("proposed", "approved", "sending", "refused")
 # What waits for a person.
@@ -21,8 +23,8 @@ WAITING: tuple[State, ...] = ("proposed", "refused")
 COLUMNS: LiteralString = (
     "rest_id::text, account, livemode, customer_ref, metric, period_start, period_end, seq, from_quantity, to_quantity,"
     " kind, amount_minor, currency, price_id, invoice_id, invoice_line_ids, stripe_customer_id, subscription_id,"
-    " credited_lines, note, state, proposed_at, decided_at, decided_by, decision_note, attempts, done_at, done_by,"
-    " stripe_id, billed_on, last_error"
+    " credited_lines, note, basis, amount_by, state, proposed_at, decided_at, decided_by, decision_note, attempts,"
+    " done_at, done_by, stripe_id, billed_on, last_error"
 )
 
 
@@ -50,6 +52,8 @@ class Rest:
     subscription_id: str
     credited_lines: Sequence[dict[str, Any]]
     note: str
+    basis: Basis
+    amount_by: Literal["price", "person"]
     state: State
     proposed_at: datetime
     decided_at: datetime | None

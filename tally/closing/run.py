@@ -10,11 +10,12 @@ import stripe
 from tally.clock import Clock
 from tally.closing.moved import Waiting
 from tally.closing.next_invoice import note_invoices
-from tally.closing.proposing import Proposal, propose
+from tally.closing.proposing import propose
 from tally.closing.rest import WAITING, Rest, list_rests
 from tally.closing.sending import SendResult, send_approved
 from tally.closing.statements import statement
 from tally.closing.watching import DraftState, watch_drafts
+from tally.closing.writing import Proposal
 from tally.push import DeliveryResult, push
 from tally.settings import Settings
 from tally.stripe.account import StripeAccount

@@ -26,7 +26,10 @@ from tally.stripe_totals as total
 left join lateral (
     select
         array_agg(distinct price_id order by price_id) as price_ids,
-        bool_and(item.trial_ends_at >= total.period_end) as is_trial
+        bool_and(
+            item.trial_ends_at >= total.period_end
+            and coalesce(item.trial_starts_at, '-infinity') <= total.period_start
+        ) as is_trial
     from tally.stripe_subscription_items as item
     where item.tenant_id = total.tenant_id and item.customer_ref = total.customer_ref and item.metric = total.metric
         and item.account = total.account and item.livemode = total.livemode

@@ -1,4 +1,4 @@
-"""The parity suite in Great Expectations' terms. Import it late: the library costs 5 s and 350 MB.
+"""The parity suite in Great Expectations' terms. Import it late: the library costs 4 s and 150 MB.
 
 The lines' own verdicts are not trusted here: the quantities are compared again, by this SQL, so that a wrong
 quantity and a wrong verdict each turn the suite red. `tally.parity` runs it.

@@ -18,12 +18,12 @@ _UPSERT_ITEM = """
 insert into tally.stripe_subscription_items (
     account, livemode, item_id, tenant_id, customer_ref, metric, subscription_id, subscription_status,
     stripe_customer_id, stripe_meter_id, event_name, formula, price_id, billing_cycle_anchor, started_at, ended_at,
-    current_period_start, current_period_end, trial_ends_at, synced_at
+    current_period_start, current_period_end, trial_starts_at, trial_ends_at, synced_at
 ) values (
     %(account)s, %(livemode)s, %(item_id)s, %(tenant_id)s, %(customer_ref)s, %(metric)s, %(subscription_id)s,
     %(subscription_status)s, %(stripe_customer_id)s, %(stripe_meter_id)s, %(event_name)s, %(formula)s, %(price_id)s,
     %(billing_cycle_anchor)s, %(started_at)s, %(ended_at)s, %(current_period_start)s, %(current_period_end)s,
-    %(trial_ends_at)s, %(now)s
+    %(trial_starts_at)s, %(trial_ends_at)s, %(now)s
 )
 on conflict (tenant_id, account, livemode, item_id) do update set
     customer_ref = excluded.customer_ref, metric = excluded.metric, subscription_id = excluded.subscription_id,
@@ -32,7 +32,8 @@ on conflict (tenant_id, account, livemode, item_id) do update set
     price_id = excluded.price_id, billing_cycle_anchor = excluded.billing_cycle_anchor,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
     current_period_start = excluded.current_period_start,
-    current_period_end = excluded.current_period_end, trial_ends_at = excluded.trial_ends_at,
+    current_period_end = excluded.current_period_end, trial_starts_at = excluded.trial_starts_at,
+    trial_ends_at = excluded.trial_ends_at,
     synced_at = excluded.synced_at
 where stripe_subscription_items.synced_at <= excluded.synced_at
 """
@@ -110,6 +111,7 @@ def write_items(
             ended_at=item.ended_at,
             current_period_start=item.current.start,
             current_period_end=item.current.end,
+            trial_starts_at=item.trial_starts_at,
             trial_ends_at=item.trial_ends_at,
         )
         for item in items

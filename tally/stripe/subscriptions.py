@@ -48,6 +48,7 @@ class MeteredItem:
     started_at: datetime
     ended_at: datetime | None
     ends_at: datetime | None
+    trial_starts_at: datetime | None
     trial_ends_at: datetime | None
 
 
@@ -121,6 +122,7 @@ def _metered_items(subscription: stripe.Subscription) -> Iterator[MeteredItem]:
             ),
             ended_at=_moment(subscription.ended_at) if subscription.ended_at else None,
             ends_at=_moment(subscription.cancel_at) if subscription.cancel_at else None,
+            trial_starts_at=_moment(subscription.trial_start) if subscription.trial_start else None,
             trial_ends_at=_moment(subscription.trial_end) if subscription.trial_end else None,
         )
 

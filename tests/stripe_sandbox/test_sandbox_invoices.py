@@ -137,6 +137,21 @@ def test_finalizing_and_voiding_on_request(shop: Shop, month: Month) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         shop.v1.invoices.finalize_invoice(draft)
     assert shop.v1.invoices.void_invoice(draft).status == "void"
+    for change in (shop.v1.invoices.pay, shop.v1.invoices.mark_uncollectible, shop.v1.invoices.void_invoice):
+        with pytest.raises(stripe.InvalidRequestError):
+            change(draft)
+
+
+def test_an_uncollectible_invoice_takes_no_credit_note_and_may_still_be_paid(shop: Shop, month: Month) -> None:
+    shop.use(month.customer, "10", JANUARY)
+    shop.advance(month.clock, FEBRUARY + 2 * HOUR)
+    invoice = shop.invoices(month.customer)[0]
+    given_up = shop.v1.invoices.mark_uncollectible(str(invoice.id))
+    assert (given_up.status, given_up.total, given_up.amount_remaining) == ("uncollectible", 5, 5)
+    credit: Any = {"type": "invoice_line_item", "invoice_line_item": invoice.lines.data[0].id, "amount": 1}
+    with pytest.raises(stripe.InvalidRequestError, match="open or paid"):
+        shop.v1.credit_notes.create({"invoice": str(invoice.id), "lines": [credit]})
+    assert shop.v1.invoices.pay(str(invoice.id), {"paid_out_of_band": True}).status == "paid"
 
 
 def test_invoices_are_listed_by_what_they_belong_to(shop: Shop, month: Month) -> None:

@@ -49,7 +49,10 @@ settled as (
         metric,
         period_start,
         sum(to_quantity - from_quantity) as quantity,
-        sum(amount_minor) as amount
+        sum(amount_minor) as amount,
+        -- Of a voided invoice everything is settled anew, from nothing on; credit notes are void with it.
+        (array_agg(to_quantity order by seq desc) filter (where basis = 'void'))[1] as void_quantity,
+        sum(amount_minor) filter (where kind <> 'credit_note') as void_amount
     from {{ ref('stg_closing_rests') }}
     where state in ('done', 'rejected')
     group by 1, 2, 3, 4, 5, 6
@@ -191,8 +194,19 @@ select
     coalesce(pushes.told_upwards, 0) as told_upwards,
     coalesce(pushes.told_downwards, 0) as told_downwards,
     pushes.confirmed_values,
-    coalesce(settled.quantity, 0) as settled_quantity,
-    coalesce(settled.amount, 0) as settled_amount,
+    coalesce(
+        case when stripe_totals.invoice_status = 'void' then settled.void_quantity - stripe_totals.invoice_quantity end,
+        settled.quantity,
+        0
+    ) as settled_quantity,
+    coalesce(
+        case
+            when stripe_totals.invoice_status = 'void' and settled.void_quantity is not null
+                then settled.void_amount - stripe_totals.invoice_amount
+        end,
+        settled.amount,
+        0
+    ) as settled_amount,
     -- What the invoice's line should show: of one that bills several segments of a period, these together.
     case when spanned.segments > 1 then spanned.quantity else coalesce(counters.value, 0) end as billable_quantity,
     case when spanned.segments > 1 then spanned.segments else 1 end as billed_segments,

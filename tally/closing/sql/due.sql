@@ -30,6 +30,6 @@ select
         inner join tally.meters as meter using (tenant_id, metric)
         where
             not tally.is_shadow(total.account)
-            and total.invoice_status in ('open', 'paid')
+            and total.invoice_status in ('open', 'paid', 'uncollectible', 'void')
             and total.period_end + meter.lateness_window between %(now)s - interval '2 hours' and %(now)s
     )

@@ -1,4 +1,4 @@
--- Counters of periods that ended so long ago that no draft can come any more, and that no invoice bills.
+-- Counters of periods that ended so long ago that no draft can come any more, and that no invoice bills. In a trial none has to.
 -- Parameters: tenant_id, account, livemode, now.
 select
     counter.customer_ref,
@@ -37,5 +37,8 @@ where
             and item.subscription_status not in ('incomplete', 'incomplete_expired')
             and item.started_at < counter.period_end
             and (item.ended_at is null or item.ended_at > counter.period_start)
+            and not coalesce(
+                counter.period_end <= item.trial_ends_at and counter.period_start >= item.trial_starts_at, false
+            )
     )
 order by counter.customer_ref, counter.metric, counter.period_start

@@ -37,7 +37,9 @@ cross join lateral (
         count(*) as items,
         array_agg(distinct chosen.price_id) filter (where chosen.price_id is not null) as price_ids,
         (array_agg(price.price) filter (where price.price is not null))[1] as document,
-        coalesce(bool_and(item.trial_ends_at >= line.period_end), false) as is_trial
+        coalesce(bool_and(
+            item.trial_ends_at >= line.period_end and coalesce(item.trial_starts_at, '-infinity') <= line.period_start
+        ), false) as is_trial
     from (
         select unnest(line.invoice_item_ids) as item_id
         union

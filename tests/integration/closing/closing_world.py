@@ -11,10 +11,11 @@ from stripe import StripeClient
 from stripe_side import StripeSide
 
 from tally.clock import FixedClock
-from tally.closing import CloseResult, close_periods
+from tally.closing import CloseResult, approve, close_periods, list_rests
 from tally.pricing import price_from_stripe, price_line, stripe_amounts
 from tally.settings import Settings
 from tally.stripe.account import StripeAccount
+from tally.stripe.totals import read_totals
 
 TENANT = "acme"
 START = datetime(2024, 3, 1, 8, 30, 15, tzinfo=UTC)
@@ -90,18 +91,34 @@ class World:
             f"select {columns} from tally.closing_rests order by customer_ref, metric, period_start, seq"
         ).fetchall()
 
+    def read_again(self) -> None:
+        """Stripe's totals, also of final invoices: as the hourly check reads them, or a webhook has them read."""
+        read_totals(self.connection, self.account, TENANT, self.clock)
+
+    def approve_all(self) -> None:
+        """Whatever waits for a person."""
+        for rest in list_rests(self.connection, TENANT, ["proposed"]):
+            approve(self.connection, TENANT, rest.rest_id, "Ada", self.clock)
+
     def billed(self, customer: str = "globex") -> int:
-        """All that the customer pays, in minor units: usage lines, items on their way, less what was credited."""
+        """All that the customer owes, in minor units: usage lines, items on their way, less what was credited.
+
+        A voided invoice is owed by nobody, and its credit notes are void with it.
+        """
         of = self.customers[customer]
         api = self.api.v1
+        invoices = list(api.invoices.list({"customer": of, "limit": 100}).auto_paging_iter())
+        voided = {invoice.id for invoice in invoices if invoice.status == "void"}
         invoiced = sum(
             line.amount
-            for invoice in api.invoices.list({"customer": of, "limit": 100}).auto_paging_iter()
+            for invoice in invoices
+            if invoice.id not in voided
             for line in invoice.lines.auto_paging_iter()
             if line.parent and line.parent.type == "subscription_item_details"
         )
         items = sum(item.amount for item in api.invoice_items.list({"customer": of, "limit": 100}).auto_paging_iter())
-        notes = sum(note.total for note in api.credit_notes.list({"customer": of, "limit": 100}).auto_paging_iter())
+        credited = api.credit_notes.list({"customer": of, "limit": 100}).auto_paging_iter()
+        notes = sum(note.total for note in credited if note.invoice not in voided)
         grants = api.billing.credit_grants.list({"customer": of, "limit": 100}).auto_paging_iter()
         granted = sum(grant.amount.monetary.value for grant in grants if grant.amount.monetary)
         return int(invoiced + items - notes - granted)

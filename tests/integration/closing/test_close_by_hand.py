@@ -77,3 +77,14 @@ def test_hold_release_and_reject(world: World) -> None:
         "Ada",
     )
     assert (hold["held_by"], hold["released_by"], hold["state"]) == ("Ada", "Bob", "released")
+
+    # Lines that no price explains: an amount is named.
+    world.connection.execute("update tally.stripe_totals set invoice_quantity = 49 where metric = 'api_calls'")
+    world.count(90)
+    named = ("settle", "globex", "api_calls", "--period", "2024-03-01 08:30:15Z", "--by", "Ada", "--amount")
+    assert close(*named, "0.70")["amount_by"] == "person"
+    close("run")
+    world.count(85)
+    assert close(*named, "-0.20", "--as", "credit_grant")["kind"] == "credit_grant"
+    close("run")
+    assert world.billed() == world.worth("api_calls", 50) + 50

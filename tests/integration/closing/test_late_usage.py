@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 import pytest
-from closing_world import CLOSED, END, GRACE, NEXT_END, TENANT, World
+from closing_world import CLOSED, END, GRACE, NEXT_END, START, TENANT, World
 
 from tally.adjustments import AdjustmentRefused
-from tally.closing import ClosingRefused, approve, events_of, overview, reject
+from tally.closing import ClosingRefused, approve, events_of, overview, reject, settle_by_hand
 
 
 def rest_id(world: World) -> UUID:
@@ -131,16 +132,31 @@ def test_a_rest_waits_until_the_counter_takes_no_more_events(world: World) -> No
     assert world.rests() == []
 
 
-def test_a_voided_invoice_and_one_that_its_price_does_not_explain_are_left_to_a_person(world: World) -> None:
+def test_what_a_price_does_not_explain_is_settled_by_a_named_amount(world: World) -> None:
     invoice = world.finalized(100)
     world.count(130)
     world.connection.execute("update tally.stripe_totals set invoice_quantity = 99 where invoice_id = %s", (invoice,))
-    assert [each.reason for each in world.run().waiting] == ["unpriceable"]
-    world.connection.execute("update tally.stripe_totals set invoice_status = 'void' where invoice_id = %s", (invoice,))
-    result = world.run()
-    assert [each.reason for each in result.waiting] == ["void"]
-    assert result.needs_a_person
-    assert world.rests() == []
+    [waiting] = world.run().waiting
+    assert (waiting.reason, "tally close settle" in waiting.detail) == ("unpriceable", True)
+    counter = "globex", "api_calls", START
+    named = partial(settle_by_hand, world.connection, world.account, TENANT, counter, by="Ada", clock=world.clock)
+    for amount, kind in (("1.005", None), ("1", "credit_note"), ("-1", "write_off"), ("-99", "credit_note")):
+        with pytest.raises(ClosingRefused, match=r"amount:|as:"):
+            named(Decimal(amount), kind=kind)
+    named(Decimal("2.50"), note="agreed")
+    with pytest.raises(ClosingRefused, match="nothing to name"):
+        named(Decimal("2.50"))
+    world.run()
+    assert world.rests("kind, amount_minor, amount_by, state") == [("invoice_item", 250, "person", "done")]
+    assert world.billed() == 1250
+    world.count(120)
+    named(Decimal("-0.50"))
+    world.run()
+    world.count(119)
+    assert named(Decimal(0), note="settled by hand").kind == "nothing"
+    world.run()
+    assert world.billed() == 1200
+    assert not world.run().waiting
 
 
 def test_nothing_is_sent_where_it_would_bill_nowhere(world: World) -> None:

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+import dagster as dg
 import psycopg
 import pytest
 from shadow_shop import LIVE_KEY, NOW, SHADOW_KEY, ShadowShop, configuration
 
+from dagster_project.defs.push.assets import PUSH_INTENTS, push_intents
+from dagster_project.defs.resources import Tally
 from dagster_project.materialize import Materializer
 from tally.configuration import apply
 from tally.settings import load_settings
@@ -121,6 +124,16 @@ def test_no_row_is_live_and_a_shadow(shop: ShadowShop) -> None:
         shop.connection.execute("update tally.price_mappings set account = 'shadow:acct_1'")
 
 
+def dry_run() -> dict[str, object]:
+    """What a push in Dagster would send, as its observation says it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        config = {"ops": {"tally__push_intents": {"config": {"dry_run": True}}}}
+        dg.materialize([push_intents], instance=instance, resources={"tally": Tally()}, run_config=config)
+        [observed] = instance.fetch_observations(PUSH_INTENTS, limit=5).records
+    assert observed.asset_observation is not None
+    return {name: value.value for name, value in observed.asset_observation.metadata.items()}
+
+
 def test_dagster_pushes_both_accounts_and_warns_of_a_closed_one(
     shop: ShadowShop, materializer: Materializer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,9 +142,17 @@ def test_dagster_pushes_both_accounts_and_warns_of_a_closed_one(
     first = materializer.run("push").materialized["tally.push_intents"]
     told = [first[f"{side}differences confirmed"] for side in ("", "shadow ")]
     assert (told, first["shadow closed"]) == ([1, 1], "no")
+    shop.count("globex", "4")
+    said = dry_run()
+    for side, mode, account in (("", "live", "self"), ("shadow ", "shadow", "shadow")):
+        assert said[f"{side}differences that would be sent"] == 1
+        assert f"| {mode} | {account} | globex | api_calls |" in str(said["would be sent"])
     monkeypatch.delenv("STRIPE_SHADOW_API_KEY")
     load_settings.cache_clear()
-    shop.count("globex", "4")
+    said = dry_run()
+    assert (said["differences that would be sent"], said["shadow differences that would be sent"]) == (1, 0)
+    assert "STRIPE_SHADOW_API_KEY is not set" in str(said["shadow closed"])
+    assert shop.applied(shop.shadow) == shop.applied(shop.live) == {"globex": Decimal(3)}
     run = materializer.run("push")
     second = run.materialized["tally.push_intents"]
     assert second["differences confirmed"] == 1
