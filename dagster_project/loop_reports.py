@@ -10,7 +10,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import SQLAlchemyError
 
 from dagster_project.defs.landing.assets import USAGE_EVENTS
-from dagster_project.defs.ledger.assets import STG_USAGE_EVENTS, ledger_models
+from dagster_project.defs.ledger.assets import STG_USAGE_EVENTS, models_in_order
 from dagster_project.defs.ledger.dbt import relation_of
 from dagster_project.defs.resources import Tally
 from dagster_project.defs.stripe.assets import period_materializations
@@ -69,8 +69,8 @@ def _landing(numbers: TickNumbers, landed: int) -> Metadata:
 
 
 def _ledger(numbers: TickNumbers, landed: int) -> Iterator[dg.AssetMaterialization]:
-    """The assets that a run of the ledger materializes, in the order of their names."""
-    for key in sorted(ledger_models.keys, key=relation_of):
+    """The assets that a run of the ledger materializes, in the order in which it does."""
+    for key in models_in_order():
         relation = relation_of(key)
         facts: Metadata = {"ticks": dg.MetadataValue.int(numbers.ticks)}
         if key == STG_USAGE_EVENTS:

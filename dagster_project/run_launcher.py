@@ -13,7 +13,8 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 # Only the processes of this machine or container can be looked at; of a run launched by another nothing is known here.
-HOST_TAG = "tally/launched_on"
+# The prefix keeps it off the list of runs, as Dagster does with its own bookkeeping.
+HOST_TAG = ".dagster/tally_launched_on"
 ANSWER_SECONDS = 5
 
 

@@ -8,7 +8,7 @@ from demo.run import Story
 from demo.stage import Side, Stage
 from tally.cli.stack import print_addresses
 from tally.services import Service
-from tally.stack import dagster_command
+from tally.stack import dagster_command, pages_service
 
 _PUSHED = """
 select count(*), count(*) filter (where state = 'confirmed'), (select count(*) from tally.push_attempts)
@@ -44,6 +44,7 @@ def serve(console: Console, stage: Stage[Side]) -> None:
             f"http://{settings.dagster_host}:{settings.dagster_port}/server_info",
         ),
         Service("dagster-daemon", dagster_command(settings, "daemon")),
+        pages_service(settings),
     )
     print_addresses(settings)
     stage.stack.watch()

@@ -201,6 +201,18 @@ class Settings(AlertSettings):
     metrics_port: int = Field(
         8081, alias="TALLY_METRICS_PORT", ge=0, le=65535, description="Port of the pipeline's metrics"
     )
+    pages_host: str = Field(
+        "127.0.0.1", alias="TALLY_PAGES_HOST", description="Address that reports and dbt's documentation are served at"
+    )
+    pages_port: int = Field(
+        8082, alias="TALLY_PAGES_PORT", ge=1, le=65535, description="Port of the reports and dbt's documentation"
+    )
+    pages_url: str | None = Field(
+        None,
+        alias="TALLY_PAGES_URL",
+        pattern=r"^https?://[^/\s]+/?$",
+        description="Where people reach them from elsewhere, for links; unset: http, the host and the port",
+    )
     dagster_host: str = Field("127.0.0.1", alias="TALLY_DAGSTER_HOST", description="Address of the Dagster UI")
     dagster_port: int = Field(3000, alias="TALLY_DAGSTER_PORT", ge=0, le=65535, description="Port of the Dagster UI")
     dagster_automation: Literal["on", "off"] = Field(

@@ -11,6 +11,7 @@ from tally.settings import Settings
 CODE_LOCATION = ("-m", "dagster_project.definitions")
 LOOP_COMMAND = python_module("dagster_project.loop")
 METRICS_COMMAND = python_module("tally.metrics")
+PAGES_COMMAND = python_module("pages")
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:
@@ -31,6 +32,7 @@ def services(settings: Settings) -> list[Service]:
         door_service(settings),
         Service("loop", LOOP_COMMAND),
         metrics_service(settings),
+        pages_service(settings),
         Service("dagster-webserver", dagster_command(settings, "webserver"), f"{dagster}/server_info"),
         Service("dagster-daemon", dagster_command(settings, "daemon")),
     ]
@@ -52,6 +54,12 @@ def metrics_service(settings: Settings) -> Service:
     """The exporter of the pipeline's metrics."""
     address = f"http://{settings.metrics_host}:{settings.metrics_port}"
     return Service("metrics", METRICS_COMMAND, f"{address}/metrics")
+
+
+def pages_service(settings: Settings) -> Service:
+    """The reports and dbt's documentation, for browsers."""
+    # Asked where it binds: TALLY_PAGES_URL may be a proxy's.
+    return Service("pages", PAGES_COMMAND, f"http://{settings.pages_host}:{settings.pages_port}/health")
 
 
 def sandbox_service(settings: Settings, state: Path | None) -> Service:

@@ -24,7 +24,7 @@ def dbt_manifest(folder: Path) -> Mapping[str, Any]:
     Raises:
         LedgerError: the project does not parse.
     """
-    kept = folder / f"manifest-{_fingerprint()}.json"
+    kept = folder / f"manifest-{project_fingerprint()}.json"
     try:
         text = kept.read_text()
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def _keep(kept: Path, text: str) -> None:
     being_written.replace(kept)
 
 
-def _fingerprint() -> str:
+def project_fingerprint() -> str:
     """Changes when dbt or any file that it would read does."""
     seen = hashlib.sha256(version("dbt-core").encode())
     for path in sorted(PROJECT.rglob("*")):

@@ -11,6 +11,7 @@ from tally import demo_environment, migrations
 from tally.cli.output import console, print_table
 from tally.database import connect, database_url, embedded
 from tally.errors import TallyError
+from tally.page_addresses import pages_url
 from tally.services import Stack
 from tally.settings import Settings, load_settings
 from tally.stack import services, stack_environment, uses_local_stripe
@@ -61,6 +62,7 @@ def print_addresses(settings: Settings) -> None:
     rows: list[tuple[Any, ...]] = [
         ("is billing healthy?", f"http://{settings.dagster_host}:{settings.dagster_port}/assets/billing/health"),
         ("Dagster UI", f"http://{settings.dagster_host}:{settings.dagster_port}/asset-groups"),
+        ("reports, dbt docs", pages_url(settings)),
         ("ingest door", f"{door}/v1/events"),
         ("its contract", f"{door}/docs"),
         ("its metrics", f"{door}/metrics"),

@@ -90,7 +90,7 @@ def _settings(folder: Path) -> Settings:
     """From here on this process and its children know nothing of the user's own stack."""
     for name in [name for name in os.environ if name.startswith(("TALLY_", "STRIPE_", "DATABASE_", "DAGSTER_"))]:
         del os.environ[name]
-    ports = {f"TALLY_{name}_PORT": str(_free_port()) for name in ("DOOR", "DAGSTER", "METRICS", "SANDBOX")}
+    ports = {f"TALLY_{name}_PORT": str(_free_port()) for name in ("DOOR", "DAGSTER", "METRICS", "PAGES", "SANDBOX")}
     given = {
         "TALLY_HOME": str(folder / "home"),
         "TALLY_MONTHS": f"{datetime.now(UTC):%Y-%m}",

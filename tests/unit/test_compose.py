@@ -24,7 +24,7 @@ SECRETS = {
 # Where things are is the file's own matter, and its clock is the machine's.
 NOT_FROM_OUTSIDE = {
     "TALLY_CLOCK", "TALLY_DAGSTER_HOST", "TALLY_DAGSTER_PORT", "TALLY_DOOR_PORT", "TALLY_METRICS_PORT",
-    "TALLY_SANDBOX_PORT", "STRIPE_API_BASE",
+    "TALLY_PAGES_PORT", "TALLY_SANDBOX_PORT", "STRIPE_API_BASE",
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_production_has_these_services_and_tools_and_watching_are_asked_for() ->
     for name, service in SERVICES.items():
         by_profile.setdefault(",".join(service.get("profiles", [])), set()).add(name)
     assert by_profile == {
-        "": {"postgres", "migrate", "ingest", "loop", "dagster-webserver", "dagster-daemon", "metrics"},
+        "": {"postgres", "migrate", "ingest", "loop", "dagster-webserver", "dagster-daemon", "metrics", "pages"},
         "tools": {"tally", "backup", "restore"},
         "observability": {"prometheus", "grafana"},
     }

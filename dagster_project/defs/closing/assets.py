@@ -12,6 +12,7 @@ from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
 from tally.closing import VERDICTS, CloseResult, Hold, close_periods, holds
+from tally.page_addresses import pages_url
 
 INVOICE_HOLDS = dg.AssetKey(["tally", "invoice_holds"])
 CLOSING_RESTS = dg.AssetKey(["tally", "closing_rests"])
@@ -60,7 +61,10 @@ def closing(context: dg.AssetExecutionContext, tally: TallyResource) -> Iterator
             with tally.stripe(name) as account:
                 results.append(close_periods(tally.settings, connection, account, tenant_id, tally.clock(connection)))
             held += [hold for hold in holds(connection, tenant_id, is_open=True) if hold.account == name]
-    yield dg.MaterializeResult(asset_key=INVOICE_HOLDS, metadata=_drafts(results, held))
+    yield dg.MaterializeResult(
+        asset_key=INVOICE_HOLDS,
+        metadata=_drafts(results, held) | {"all reports": dg.MetadataValue.url(pages_url(tally.settings))},
+    )
     yield dg.MaterializeResult(asset_key=CLOSING_RESTS, metadata=_rests(results))
     if stopped := [result.sent.stopped for result in results if result.sent.stopped]:
         raise dg.Failure(f"Stripe refuses this key: {'; '.join(stopped)}")

@@ -10,6 +10,7 @@ from pydantic import Field
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.compare import CompareRefused, Comparison, Reading, compare, write_comparison
+from tally.page_addresses import address_of, reports_folder
 
 COMPARE_EXPORT = "compare_export"
 
@@ -40,8 +41,11 @@ def compared_export(context: dg.OpExecutionContext, config: ComparedExport, tall
             connection, config.tenant, path, Reading(config.columns, config.values, config.utc, False),
             tally.clock(connection).now(), customer_ref=config.customer, epsilon=_ratio(config.epsilon),
         )  # fmt: skip
-    files = write_comparison(found, tally.settings.home / "reports" / "compare")
-    facts = _facts(found) | {"report": dg.MetadataValue.path(str(files.html))}
+    files = write_comparison(found, reports_folder(tally.settings) / "compare")
+    facts = _facts(found) | {
+        "report": dg.MetadataValue.url(address_of(tally.settings, files.html)),
+        "file": dg.MetadataValue.path(str(files.html)),
+    }
     if not found.agrees:
         raise dg.Failure("the export and the counters do not agree; the lines are in the metadata", facts)
     context.add_output_metadata(facts)

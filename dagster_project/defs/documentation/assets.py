@@ -5,6 +5,7 @@ import dagster as dg
 from dagster_project.defs import stages
 from dagster_project.defs.resources import TallyResource
 from tally.ledger.documentation import write_documentation
+from tally.page_addresses import DBT_DOCS, dbt_docs_url, reports_folder
 
 
 @dg.asset(
@@ -13,14 +14,18 @@ from tally.ledger.documentation import write_documentation
     owners=["team:metering"],
     kinds={"dbt"},
     description=(
-        "dbt's documentation of every model, column and test, one page under TALLY_HOME/reports that opens without a "
-        "server. Materialize it when the models changed; `tally dbt docs serve` shows the same."
+        "dbt's documentation of every model, column and test. `changed_models` writes it when the models changed; one "
+        "page under TALLY_HOME/reports, which opens from the link below and also without a server."
     ),
 )
 def dbt_docs(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
     """Write the page."""
-    page = tally.settings.home.resolve() / "reports" / "dbt_docs.html"
+    page = reports_folder(tally.settings) / DBT_DOCS
     write_documentation(tally.url, page)
     return dg.MaterializeResult(
-        metadata={"page": dg.MetadataValue.path(page), "bytes": dg.MetadataValue.int(page.stat().st_size)}
+        metadata={
+            "open": dg.MetadataValue.url(dbt_docs_url(tally.settings)),
+            "file": dg.MetadataValue.path(page),
+            "bytes": dg.MetadataValue.int(page.stat().st_size),
+        }
     )

@@ -13,8 +13,22 @@ from dagster_project.defs.reconciliation.assets import REPORT
 from dagster_project.defs.resources import Tally, TallyResource
 from tally.billing_health import STAGES, BillingHealth
 from tally.billing_health import billing_health as look
+from tally.page_addresses import pages_url
+from tally.settings import load_settings
 
 BILLING_HEALTH = dg.AssetKey(["billing", "health"])
+# Between the stages and the look, which reads what they store: it is not "unsynced" because they stored more since.
+STANDING = dg.AssetSpec(
+    ["billing", "standing"],
+    deps=[PUSH_INTENTS, REPORT, INVOICE_LINE_PROOFS, CLOSING_RESTS],
+    description=(
+        "Where every stage stands: what the push, the reconciliation, the proofs and the closing have stored, and what "
+        "`tally status` reads. It is no table of its own, and always as new as they are."
+    ),
+    group_name=stages.HEALTH,
+    owners=["team:billing"],
+    kinds={"postgres"},
+)
 # Named by what they claim, and by their place: a page of checks sorts them by name.
 CHECKS = {
     "counted": "1_what_landed_is_counted",
@@ -26,10 +40,11 @@ CHECKS = {
 
 @dg.asset(
     key=BILLING_HEALTH,
-    deps=[PUSH_INTENTS, REPORT, INVOICE_LINE_PROOFS, CLOSING_RESTS],
+    deps=[STANDING],
     group_name=stages.HEALTH,
     owners=["team:billing"],
     kinds={"postgres"},
+    metadata={"all reports": dg.MetadataValue.url(pages_url(load_settings()))},
     description=(
         "Is billing healthy? What `tally status` says, of all tenants: a check a stage, and in the metadata what "
         "needs a person. The sensor `health_looks` looks every minute and writes down what it saw when something "

@@ -61,11 +61,16 @@ def ledger_models(context: dg.AssetExecutionContext, tally: TallyResource) -> It
         "conflicts": dg.MetadataValue.int(rows.get(CONFLICTS, 0)),
         "late": dg.MetadataValue.int(rows.get(LATE, 0)),
     }
-    # Dagster wants to hear of them in the order of their dependencies.
-    for key in TopologicalSorter(ledger_models.asset_deps).static_order():
+    for key in models_in_order():
         if key in context.selected_asset_keys:
             # A view has no facts of its own: it is as new as the tables below it.
             yield dg.MaterializeResult(asset_key=key, metadata=facts.get(key, {}))
+
+
+def models_in_order() -> list[dg.AssetKey]:
+    """The models, each after those it reads: Dagster calls one that was made before its inputs "unsynced"."""
+    order = TopologicalSorter(ledger_models.asset_deps).static_order()
+    return [key for key in order if key in ledger_models.keys]
 
 
 def _facts(model: ModelRun) -> dict[str, dg.MetadataValue]:

@@ -9,6 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
 from dagster_project.defs import stages
 from dagster_project.lib.dbt_manifest import dbt_manifest
 from tally.ledger.environment import PROJECT
+from tally.page_addresses import dbt_docs_url
 from tally.settings import load_settings
 
 manifest = dbt_manifest(load_settings().home / "dbt")
@@ -48,6 +49,7 @@ class LedgerTranslator(DagsterDbtTranslator):
         return {
             **super().get_metadata(dbt_resource_props),
             "dagster/table_name": relation,
+            "dbt docs": dg.MetadataValue.url(dbt_docs_url(load_settings(), dbt_resource_props["unique_id"])),
             "dagster/code_references": dg.CodeReferencesMetadataValue(
                 code_references=[dg.LocalFileCodeReference(file_path=str(sql), line_number=1)]
             ),

@@ -11,19 +11,18 @@ from decimal import Decimal
 import dagster as dg
 
 from dagster_project.defs import pools, stages
-from dagster_project.defs.resources import Tally, TallyResource
+from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.push_due import push_state
+from dagster_project.lib.push_preview import live_previews, shadow_previews, would_be_sent
 from dagster_project.lib.shadow_push import ShadowPush, push_shadows, shadow_metadata, what_waits
 from dagster_project.lib.tables import markdown_table
 from tally.billed_accounts import billed_accounts
-from tally.push import DeliveryResult, Held, Planned, PlanResult, preview, push
+from tally.push import DeliveryResult, Held, Planned, PlanResult, push
 
 PUSH_INTENTS = dg.AssetKey(["tally", "push_intents"])
 # What the sensor compares: metadata of the newest push, read before it planned.
 MOVED = "counted, decided, replayed to"
 NOTHING_WAITS = "nothing_waits_for_a_person"
-# A dry run's table in the UI; `tally push --dry-run` lists all.
-_MOST_LISTED = 500
 NO_KEY = "STRIPE_API_KEY is not set: the counters are kept, nothing is sent"
 
 
@@ -67,9 +66,9 @@ def push_intents(
         )
         return
     if config.dry_run:
-        plans = _previews(tally)
-        context.log_event(dg.AssetObservation(PUSH_INTENTS, metadata=_would_be_sent(plans)))
-        yield _whether_a_person_is_needed(plans, [], [])
+        live, beside = live_previews(tally), shadow_previews(tally)
+        context.log_event(dg.AssetObservation(PUSH_INTENTS, metadata=would_be_sent(live, beside)))
+        yield _whether_a_person_is_needed([each.plan for each in live], [], beside)
         return
     plans, deliveries = [], []
     with tally.connect() as connection:
@@ -87,32 +86,6 @@ def push_intents(
     yield _whether_a_person_is_needed(plans, deliveries, shadows)
     if stopped := [delivery.stopped for delivery in deliveries if delivery.stopped]:
         raise dg.Failure(f"nothing is sent until `tally push resume`, or until another key works: {'; '.join(stopped)}")
-
-
-def _previews(tally: Tally) -> list[PlanResult]:
-    plans = []
-    with tally.connect() as connection:
-        for tenant_id, name in billed_accounts(connection):
-            with tally.stripe(name) as account:
-                plans.append(preview(connection, account, tenant_id, tally.clock(connection)))
-    return plans
-
-
-def _would_be_sent(plans: list[PlanResult]) -> dict[str, dg.MetadataValue]:
-    planned = [intent for plan in plans for intent in plan.planned]
-    rows = [
-        (intent.counter.customer_ref, intent.counter.metric, intent.counter.period_start, intent.value)
-        for intent in planned
-    ]
-    held = [counter for plan in plans for counter in plan.held]
-    return {
-        "differences that would be sent": dg.MetadataValue.int(len(planned)),
-        "would be sent": dg.MetadataValue.md(
-            markdown_table(["customer", "metric", "period from", "difference"], rows[:_MOST_LISTED])
-        ),
-        "held back": dg.MetadataValue.int(len(held)),
-        "held back because": dg.MetadataValue.md(_held_back(held)),
-    }
 
 
 def _sent(plans: list[PlanResult], deliveries: list[DeliveryResult]) -> dict[str, dg.MetadataValue]:

@@ -14,9 +14,11 @@ from dagster_project.defs.partitions import months
 from dagster_project.defs.resources import TallyResource
 from dagster_project.lib.tables import markdown_table
 from tally.months import bounds
+from tally.page_addresses import address_of, pages_url, reports_folder
 from tally.reconciliation import Summary, read_lines, summarize
 from tally.reconciliation.check import Scope, conclude
 from tally.reports import Report, ReportFiles, make_report, write_report
+from tally.settings import Settings, load_settings
 
 RECONCILIATION_TOTALS = dg.AssetKey(["marts", "reconciliation_totals"])
 RECONCILIATION_LINES = dg.AssetKey(["marts", "reconciliation_lines"])
@@ -25,6 +27,10 @@ REPORT = dg.AssetKey(["reports", "reconciliation_report"])
 _TOTALS_COLUMNS = (
     "metric", "delivered", "duplicates", "late", "local", "sent", "Stripe", "invoice", "drift",
 )  # fmt: skip
+
+
+def _reports(settings: Settings) -> dict[str, dg.MetadataValue]:
+    return {"all reports": dg.MetadataValue.url(pages_url(settings))}
 
 
 @dbt_assets(
@@ -47,7 +53,9 @@ def reconciliation_lines(
         tenants = [read_lines(connection, tenant_id, starting_in=month) for tenant_id in _tenants(connection)]
     lines = list(chain.from_iterable(tenants))
     yield dg.MaterializeResult(asset_key=RECONCILIATION_TOTALS, metadata={"lines": dg.MetadataValue.int(len(lines))})
-    yield dg.MaterializeResult(asset_key=RECONCILIATION_LINES, metadata=_seen(summarize(lines)))
+    yield dg.MaterializeResult(
+        asset_key=RECONCILIATION_LINES, metadata=_seen(summarize(lines)) | _reports(tally.settings)
+    )
 
 
 @dg.asset(
@@ -59,6 +67,7 @@ def reconciliation_lines(
     pool=pools.RECONCILIATION,
     owners=["team:billing"],
     kinds={"csv", "json", "parquet"},
+    metadata=_reports(load_settings()),
     description=(
         "One page per tenant and month, with CSV, JSON and Parquet beside it, under TALLY_HOME/reports: every line "
         "with its numbers, verdict and likely cause, whether or not the month agrees. Its check says whether it does. "
@@ -67,14 +76,14 @@ def reconciliation_lines(
 )
 def report(context: dg.AssetExecutionContext, tally: TallyResource) -> dg.MaterializeResult[None]:
     """Write the month's report for every tenant that has lines in it."""
-    month, folder = bounds(context.partition_key), tally.settings.home.resolve() / "reports"
+    month, folder = bounds(context.partition_key), reports_folder(tally.settings)
     written = []
     with tally.connect() as connection:
         for tenant_id in _tenants(connection):
             built = make_report(connection, tenant_id, tally.clock(connection), month)
             if built.lines:
                 written.append((built, write_report(built, folder)))
-    return dg.MaterializeResult(metadata=_written(written))
+    return dg.MaterializeResult(metadata=_written(written, tally.settings))
 
 
 def _tenants(connection: psycopg.Connection) -> list[str]:
@@ -107,14 +116,21 @@ def _seen(summary: Summary) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _written(reports: list[tuple[Report, ReportFiles]]) -> dict[str, dg.MetadataValue]:
-    rows = [
-        (report.tenant_name, report.run_id, report.summary.verdict, report.summary.lines, files.html, files.csv)
-        for report, files in reports
-    ]
+def _written(reports: list[tuple[Report, ReportFiles]], settings: Settings) -> dict[str, dg.MetadataValue]:
+    rows: list[tuple[object, ...]] = []
+    files_of: dict[str, dg.MetadataValue] = {}
+    for report, files in reports:
+        page = address_of(settings, files.html)
+        rows.append(
+            (report.tenant_name, report.summary.verdict, report.summary.lines, report.run_id, f"[open]({page})")
+        )
+        files_of |= {
+            f"report of {report.tenant_id}": dg.MetadataValue.url(page),
+            f"file of {report.tenant_id}": dg.MetadataValue.path(files.html),
+        }
     facts: dict[str, dg.MetadataValue] = {
         "reports": dg.MetadataValue.int(len(reports)),
         "breaking lines": dg.MetadataValue.int(sum(report.summary.breaks for report, _ in reports)),
-        "where": dg.MetadataValue.md(markdown_table(["tenant", "run", "verdict", "lines", "page", "CSV"], rows)),
+        "by tenant": dg.MetadataValue.md(markdown_table(["tenant", "verdict", "lines", "run", "report"], rows)),
     }
-    return facts | {f"page of {report.tenant_id}": dg.MetadataValue.path(files.html) for report, files in reports}
+    return facts | files_of

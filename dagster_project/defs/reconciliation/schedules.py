@@ -6,6 +6,7 @@ import dagster as dg
 
 from dagster_project.defs import automation
 from dagster_project.defs.jobs import RECONCILE, VERIFY_LEDGER
+from dagster_project.defs.partitions import months, outside_of_months
 from dagster_project.defs.resources import TallyResource
 from tally.months import open_months
 
@@ -24,10 +25,16 @@ def hourly_reconciliation(
         yield dg.SkipReason("STRIPE_API_KEY is not set: there is nothing to reconcile with")
         return
     with tally.connect() as connection:
-        months = open_months(connection, tally.clock(connection).now())
-    if not months:
+        opened = open_months(connection, tally.clock(connection).now())
+    if not opened:
         yield dg.SkipReason("no month is open: nothing is counted yet, or every period ended more than a week ago")
-    for month in months:
+        return
+    within = [month for month in opened if months.has_partition_key(month)]
+    if outside := outside_of_months(opened):
+        if not within:
+            yield dg.SkipReason(outside)
+        context.log.warning(outside)
+    for month in within:
         yield dg.RunRequest(
             run_key=f"{month} at {context.scheduled_execution_time:%Y-%m-%dT%H:%M%z}", partition_key=month
         )

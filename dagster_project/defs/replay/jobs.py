@@ -1,6 +1,7 @@
 """Replays: a tenant's month counted again and shown, and a second job that applies what was shown, by its hash."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -51,6 +52,7 @@ def shown_replay(context: dg.OpExecutionContext, config: ReplayMonth, tally: Tal
             closed=config.closed,
         )
         shown = replays.show(request, f"Dagster run {context.run_id}")
+    context.log.info(_in_words(shown))
     context.add_output_metadata(_facts(shown) | {"to apply it": dg.MetadataValue.md(_how_to_apply(shown))})
     return shown.hash
 
@@ -89,7 +91,21 @@ def _how_to_apply(shown: Replay) -> str:
     if not shown.changes:
         return "nothing would change"
     config = f"ops:\n  applied_replay:\n    config:\n      hash: {shown.hash}"
-    return f"Launch the job `{APPLY_REPLAY}` with this config:\n\n```yaml\n{config}\n```"
+    launchpad = f"/locations/dagster_project.definitions/jobs/{APPLY_REPLAY}/playground/setup?config={quote(config)}"
+    link = f"[Open `{APPLY_REPLAY}`, ready to launch]({launchpad})"
+    return f"{link}, or launch it with this config:\n\n```yaml\n{config}\n```"
+
+
+def _in_words(shown: Replay) -> str:
+    """The answer as a line of the run's log, which is read before any metadata is opened."""
+    if not shown.changes:
+        return f"{shown.request.tenant_id}: counted again, nothing would change"
+    changing = len(shown.changes) - len(shown.held)
+    held = f", {len(shown.held)} are held back" if shown.held else ""
+    return (
+        f"{shown.request.tenant_id}: {changing} counters would change{held}. Nothing is changed yet: the output's "
+        "metadata has the differences, and a link that applies exactly these"
+    )
 
 
 def _progress(context: dg.OpExecutionContext) -> Callable[[int, int], None]:
@@ -109,10 +125,10 @@ def _facts(replay: Replay) -> dict[str, dg.MetadataValue]:
     ]  # fmt: skip
     return {
         "tenant": dg.MetadataValue.text(replay.request.tenant_id),
-        "hash": dg.MetadataValue.text(replay.hash),
-        "state": dg.MetadataValue.text(replay.state),
-        "events in scope": dg.MetadataValue.int(sum(scope.events for scope in replay.events)),
         "counters that change": dg.MetadataValue.int(len(replay.changes) - len(replay.held)),
         "held": dg.MetadataValue.int(len(replay.held)),
         "differences": dg.MetadataValue.md(markdown_table(_COLUMNS, rows)),
+        "events in scope": dg.MetadataValue.int(sum(scope.events for scope in replay.events)),
+        "state": dg.MetadataValue.text(replay.state),
+        "hash": dg.MetadataValue.text(replay.hash),
     }

@@ -77,7 +77,7 @@ class Machine:
         )  # fmt: skip
 
     def _here(self, command: list[str]) -> list[str]:
-        ports = re.compile(r"127\.0\.0\.1:(?:8080|8081|3000)\b")
+        ports = re.compile(r"127\.0\.0\.1:(?:8080|8081|8082|3000)\b")
         here = [ports.sub(f"127.0.0.1:{self._port}", part) for part in command]
         return ["127.0.0.1" if part == "0.0.0.0" else part for part in here]
 
@@ -92,8 +92,10 @@ class Machine:
             "TALLY_HOME": str(self._home),
             "TALLY_DOOR_HOST": "127.0.0.1",
             "TALLY_METRICS_HOST": "127.0.0.1",
+            "TALLY_PAGES_HOST": "127.0.0.1",
             "TALLY_DOOR_PORT": port,
             "TALLY_METRICS_PORT": port,
+            "TALLY_PAGES_PORT": port,
             "TALLY_DAGSTER_PORT": port,
         }
 
@@ -110,6 +112,8 @@ def test_the_schema_the_door_the_metrics_and_a_backup(machine: Machine, tmp_path
     with machine.up("ingest"):
         pass
     with machine.up("metrics"):
+        pass
+    with machine.up("pages"):
         pass
     written = machine.once("backup", str(tmp_path / "month.backup"))
     assert written.returncode == 0, written.stderr

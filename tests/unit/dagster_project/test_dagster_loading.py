@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 LOAD = """
@@ -17,11 +18,10 @@ sys.exit(f"imported while loading: {heavy}" if heavy else 0)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, dbt_folder: Path) -> Path:
-    """A home in which the dbt project was parsed before."""
+def home(tmp_path_factory: pytest.TempPathFactory, dbt_folder: Path, definitions: dg.Definitions) -> Path:
+    """A home in which the dbt project was parsed before, for the definitions that this process loaded."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "dbt").symlink_to(dbt_folder)
-    load(folder)
     return folder
 
 
