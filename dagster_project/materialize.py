@@ -5,6 +5,7 @@ environment that `tally.dagster_home.prepare` gives. Loading costs seconds once;
 """
 
 import argparse
+import gc
 import sys
 import time
 from collections.abc import Mapping
@@ -63,6 +64,7 @@ class Materializer:
     def __init__(self, instance: dg.DagsterInstance | None = None) -> None:
         """`instance`: where runs are recorded; by default the one of DAGSTER_HOME."""
         self._definitions = _definitions()
+        gc.freeze()  # they stay: a collection that walks them again, and the dbt manifest, costs as much as half a tick
         self._instance = instance or dg.DagsterInstance.get()
         # Dagster's Postgres storage opens a connection per query; a process that does many runs keeps one, as the
         # webserver does. A tick's run records about 40 events, and each connection costs two password hashes.

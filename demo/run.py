@@ -76,7 +76,7 @@ def play(
     columns = (
         SpinnerColumn(), TextColumn("{task.description:<58}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("Stripe's periods", total=deliveries)
         _green(dagster.run("sync"))
         for step in steps:

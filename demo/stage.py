@@ -1,5 +1,6 @@
 """The stage the demo plays on: a fresh database, the local Stripe with its subscribers, the door, Dagster's home."""
 
+import importlib
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -73,6 +75,8 @@ class Stage(Generic[Side]):
 @contextmanager
 def staged(setting: Setting[Side], console: Console) -> Iterator[Stage[Side]]:
     """Build the stage from nothing, whatever an earlier or interrupted run left; its processes end with the block."""
+    importing = Thread(target=_import_what_is_slow)
+    importing.start()
     settings = _settings_of_the_demo()
     with connect(_fresh_database(settings, setting, console), autocommit=True) as connection:
         clock = SimulatedClock(connection)
@@ -81,6 +85,7 @@ def staged(setting: Setting[Side], console: Console) -> Iterator[Stage[Side]]:
         with Stack(settings.home / "logs", {}) as stack:
             state = settings.home / "stripe_sandbox.sqlite"
             stack.start(sandbox_service(settings, state), door_service(settings), wait_seconds=30)
+            importing.join()
             console.print(
                 f"  the door listens on {_door_url(settings)}, the local Stripe on {settings.stripe_api_base}"
             )
@@ -97,6 +102,12 @@ def connection_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
+def _import_what_is_slow() -> None:
+    """The run needs them in a moment; until then this process waits for Postgres and the services."""
+    for name in ("dagster_dbt", "dbt.cli.main"):
+        importlib.import_module(name)
+
+
 def _settings_of_the_demo() -> Settings:
     """From here on this process and its children work on the demo's database, in the demo's folder."""
     users = load_settings()
@@ -105,9 +116,19 @@ def _settings_of_the_demo() -> Settings:
     load_settings.cache_clear()
     os.environ.update(demo_environment(load_settings()))
     recreate_demo_database(users)
-    shutil.rmtree(demo_home(users), ignore_errors=True)
+    _clear(demo_home(users))
     load_settings.cache_clear()
     return load_settings()
+
+
+def _clear(home: Path) -> None:
+    """Remove what an earlier demo left, but for dbt's parse state, which is of the project's files alone."""
+    home.mkdir(parents=True, exist_ok=True)
+    for left in home.iterdir():
+        if left.is_file():
+            left.unlink(missing_ok=True)
+        elif left.name != "dbt":
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _fresh_database(settings: Settings, setting: Setting[Side], console: Console) -> str:

@@ -27,10 +27,13 @@ SERVER_OPTIONS = {
     "max_connections": "200",
     "max_locks_per_transaction": "256",
     "max_wal_size": "2GB",
+    "scram_iterations": "4096",
     "jit": "off",
     "timezone": "UTC",
 }
-
+# Rounds of hashing make a person's password hard to guess. Our own is 192 random bits, which one round keeps as well as
+# 4096, and each connection is made 3 ms sooner. Passwords of roles that are made later are hashed as ever.
+OWN_SCRAM_ITERATIONS = 1
 
 # The index that deduplicates for ever is written all over where keys have no order: 65 bytes an event that want to be
 # in memory (docs/performance.md). Memory that holds no page is never touched.
@@ -74,6 +77,7 @@ class EmbeddedPostgres:
         self._run(
             "initdb", "-D", str(self.data), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password_file}",
             "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+            "--set", f"scram_iterations={OWN_SCRAM_ITERATIONS}",
         )  # fmt: skip
 
     def _start(self) -> None:

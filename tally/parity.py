@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tally.database import connect
+from tally.reconciliation.unused_imports import loaded_on_use
 
 LINES = "marts.reconciliation_lines"
 
@@ -81,11 +82,12 @@ def _sizes(url: str, span: str) -> tuple[int, int, int, int]:
 
 
 def _judge(url: str, span: str) -> tuple[tuple[ExpectationOutcome, ...], tuple[Mapping[str, Any], ...]]:
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-    from sqlalchemy.pool import StaticPool
+    with loaded_on_use():
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+        from sqlalchemy.pool import StaticPool
 
-    from tally.reconciliation.expectations import parity_suite
+        from tally.reconciliation.expectations import parity_suite
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)

@@ -15,6 +15,8 @@ from tally.settings import Settings, load_settings
 
 ADVISORY_LOCK = 7_465_110_002
 _LEDGER_MODELS = ("--select", "config.materialized:ledger")
+# URLs of the databases whose views this process has made its own version's.
+views_are_current_in: set[str] = set()
 
 
 class Ledger:
@@ -25,7 +27,6 @@ class Ledger:
         settings = where if isinstance(where, Settings) else None
         self.url = database_url(settings) if settings is not None else str(where)
         self._folder = folder or (settings or load_settings()).home / "dbt"
-        self._views_are_current = False
         self._schema_is_current = False
 
     def tick(self, *, wait: bool = True) -> Tick:
@@ -37,10 +38,10 @@ class Ledger:
             LedgerBusy: another runner is ticking, and `wait` is False.
             LedgerError: a model failed, with its message. What committed before it stays, and the next tick goes on.
         """
-        # The first run of a process also replaces the views, so that they are this version's.
-        selection = [*_LEDGER_MODELS, "--no-populate-cache"] if self._views_are_current else []
+        # A process's first run on a database also replaces the views, so that they are this version's.
+        selection = [*_LEDGER_MODELS, "--no-populate-cache"] if self.url in views_are_current_in else []
         tick = self._run(selection, wait)
-        self._views_are_current = True
+        views_are_current_in.add(self.url)
         return tick
 
     def refresh(self) -> Tick:
