@@ -35,11 +35,15 @@ up: $(SETUP)  ## Start door, ledger and Dagster UI; Ctrl-C stops them
 down: $(SETUP)  ## Stop the embedded Postgres
 	@$(BIN)/tally down
 
-test: check  ## Lint, types, import contract, dbt tests and the test suite
+test: $(SETUP)  ## Lint, types, import contract, dbt tests and the test suite
+	@$(MAKE) --no-print-directory -j 2 check suite  # mypy alone keeps one core busy for a minute
+
+.PHONY: suite
+suite: $(SETUP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-browser: $(SETUP)  ## The pages, in headless Chromium (needs the chromium command)
-	@$(BIN)/python -m pytest -m browser
+	@$(BIN)/python -m pytest -m browser tests/end_to_end
 
 test-thorough: $(SETUP)  ## More seeds, orders and moments to kill at than fit the suite (20 minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m thorough

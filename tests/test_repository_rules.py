@@ -14,7 +14,7 @@ from tally.cli.app import COMMANDS
 from tally.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("tally", "ingest", "dagster_project", "stripe_sandbox", "demo")
+PACKAGES = ("tally", "ingest", "dagster_project", "pages", "stripe_sandbox", "demo")
 LONGEST_PYTHON_FILE = 300
 LONGEST_SQL_MODEL = 300
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc", "util", "helper"}
@@ -32,6 +32,11 @@ def test_every_setting_stands_in_the_example_file_and_no_other_does() -> None:
     named = set(re.findall(r"^#? ?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     read = {field.alias for field in Settings.model_fields.values()}
     assert named == read
+
+
+def test_tests_that_need_a_browser_are_where_make_looks_for_them() -> None:
+    marked = [path for path in sources("tests/*.py") if "mark." + "browser" in path.read_text()]
+    assert {path.parent.name for path in marked} == {"end_to_end"}
 
 
 def test_every_setting_is_described() -> None:

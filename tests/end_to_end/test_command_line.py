@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from stripe_side import TEST_KEY, StripeSide, local_stripe
+from tally_command import run_tally
 
 CONFIGURATION = """
 tenants:
@@ -25,20 +26,22 @@ tenants:
 
 
 class CommandLine:
-    """Runs `tally` in a process of its own, with an environment that says where everything is."""
+    """Runs `tally` with an environment that says where everything is; in this process, or in one of its own."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self._environment = {**os.environ, **environment}
-        self._folder = folder
+    def __init__(self, environment: dict[str, str], *, own_process: bool = False) -> None:
+        self._environment = environment
+        self._own_process = own_process
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """Standard output (standard error when it fails); the exit code must be `code`."""
-        command = [str(Path(sys.executable).parent / "tally"), *arguments]
-        done = subprocess.run(
-            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = self._process(*arguments) if self._own_process else run_tally(self._environment, *arguments)
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout if not done.stderr else done.stdout + done.stderr
+
+    def _process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "tally"), *arguments]
+        environment = {**os.environ, **self._environment}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", code=code))
@@ -51,15 +54,25 @@ def stripe_side(tmp_path: Path) -> Iterator[StripeSide]:
 
 
 @pytest.fixture
-def tally(built_database_url: str, stripe_side: StripeSide, tmp_path: Path) -> CommandLine:
+def environment(
+    built_database_url: str, stripe_side: StripeSide, dbt_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dbt").symlink_to(dbt_folder)
     (tmp_path / "tally.yaml").write_text(CONFIGURATION)
-    environment = {
+    monkeypatch.chdir(tmp_path)
+    return {
         "DATABASE_URL": built_database_url,
-        "TALLY_HOME": str(tmp_path / "home"),
+        "TALLY_HOME": str(home),
         "STRIPE_API_KEY": TEST_KEY,
         "STRIPE_API_BASE": stripe_side.url,
     }
-    return CommandLine(environment, tmp_path)
+
+
+@pytest.fixture
+def tally(environment: dict[str, str]) -> CommandLine:
+    return CommandLine(environment)
 
 
 @pytest.fixture
@@ -69,8 +82,9 @@ def ledger_connection(built_database_url: str) -> Iterator[psycopg.Connection]:
 
 
 def test_from_nothing_to_a_reconciled_counter(
-    tally: CommandLine, stripe_side: StripeSide, ledger_connection: psycopg.Connection
+    environment: dict[str, str], stripe_side: StripeSide, ledger_connection: psycopg.Connection
 ) -> None:
+    tally = CommandLine(environment, own_process=True)
     assert "no tenant is declared yet" in tally("status", code=1)
     assert tally.json("migrate") == {"applied": [], "grants": []}
 

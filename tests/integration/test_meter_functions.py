@@ -1,6 +1,6 @@
 """What the ledger reads out of an event's properties, whatever they hold: no value may stop it or make two the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -9,9 +9,23 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tally.database import connect
+from tally.embedded_postgres import EmbeddedPostgres
+
 Asked = Callable[..., Any]
 NO_OBJECT = [None, "", "null", "[]", "3", '"a"', "{", '{"a": 1,}', '{"a": NaN}', '{"b": "\\u0000", "a": 1}',
              '{"a": "\\ud800"}', '{"a": 1e200000}', '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def connection(postgres: EmbeddedPostgres, template_database: str) -> Iterator[psycopg.Connection]:
+    """One database for all: what is asked for changes nothing."""
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database meter_functions template {template_database} strategy file_copy")
+    with connect(postgres.url("meter_functions"), autocommit=True) as opened:
+        yield opened
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute("drop database meter_functions with (force)")
 
 
 @pytest.fixture

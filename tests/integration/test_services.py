@@ -14,12 +14,14 @@ SERVER = """
 import http.server, sys
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
+# What a shell puts into the background ignores signals that it was started to ignore, for 15 seconds of patience.
+WILLING = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)"
 
 
 def test_services_answer_inside_the_block_and_are_gone_after_it(tmp_path: Path, free_port: int) -> None:
     url = f"http://127.0.0.1:{free_port}/"
     with Stack(tmp_path, {}) as stack:
-        stack.start(Service("files", [sys.executable, "-c", SERVER, str(free_port)], url))
+        stack.start(Service("files", [sys.executable, "-c", WILLING + SERVER, str(free_port)], url))
         assert httpx.get(url).is_success
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)

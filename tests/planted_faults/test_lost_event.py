@@ -13,7 +13,7 @@ def test_an_event_that_was_never_counted_is_found_on_its_line(month: Month) -> N
     )
     month.push()
     assert month.findings() == {("globex", "calls", "break", "lost event")}
-    month.ledger.build(full_refresh=True)
+    month.ledger.refresh()
     assert month.findings() == {("globex", "calls", "break", "unsent delta")}
     month.push()
     assert month.findings() == set()
@@ -23,7 +23,7 @@ def test_an_event_that_vanished_after_its_push_is_found_on_its_line(month: Month
     month.push()
     assert month.findings() == set()
     month.connection.execute("delete from raw.usage_events where idempotency_key = 'initech-minutes-2'")
-    month.ledger.build(full_refresh=True)
+    month.ledger.refresh()
     assert month.findings() == {("initech", "minutes", "break", "unsent delta")}
     broken = next(line for line in month.reconcile() if line.verdict == "break")
     assert broken.cause == "unsent delta: counted 700, told 1000"

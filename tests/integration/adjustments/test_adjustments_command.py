@@ -1,9 +1,7 @@
 """`tally tick` proposes, `tally adjustments` and `tally conflicts` decide: tables for people, JSON for programs."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from metered_month import JANUARY, LATE_AT, Usage, land
+from tally_command import run_tally
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -19,13 +18,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def tally(built_database_url: str, tmp_path: Path) -> Run:
     """Runs the command on the test's database, at the time of its simulated clock."""
-    environment = os.environ | {
-        "DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated", "COLUMNS": "200"
-    }  # fmt: skip
+    environment = {"DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated"}
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("tally")), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_tally(environment, *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

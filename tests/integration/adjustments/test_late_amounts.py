@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from built_ledger import built_ledger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metered_month import FEBRUARY, IN_TIME, JANUARY, LATE_AT, METERS, NOW, TENANT, Usage, declare, land, worth
@@ -45,6 +46,7 @@ usage = st.builds(
 )
 # The event and the wave in which it lands: 0 is in time, 1 and 2 are late.
 waves = st.lists(st.tuples(usage, st.integers(0, 2)), min_size=1, max_size=60)
+approvals = st.lists(st.booleans(), min_size=1, max_size=5)
 
 
 class Ground:
@@ -52,7 +54,7 @@ class Ground:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.connection = connect(url, autocommit=True)
-        self.ledger = Ledger(url, folder)
+        self.ledger = built_ledger(url, folder)
         declare(self.connection)
 
     def empty(self) -> None:
@@ -75,9 +77,23 @@ def ground(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) ->
 
 
 @pytest.mark.timeout(600)
-@settings(max_examples=15, deadline=None)
-@given(drawn=waves, approvals=st.lists(st.booleans(), min_size=1, max_size=5))
+@settings(max_examples=8, deadline=None)
+@given(drawn=waves, approvals=approvals)
 def test_amounts_equal_a_plain_count(ground: Ground, drawn: list[tuple[Usage, int]], approvals: list[bool]) -> None:
+    run_and_compare(ground, drawn, approvals)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
+@settings(max_examples=60, deadline=None)
+@given(drawn=waves, approvals=approvals)
+def test_more_amounts_equal_a_plain_count(
+    ground: Ground, drawn: list[tuple[Usage, int]], approvals: list[bool]
+) -> None:
+    run_and_compare(ground, drawn, approvals)
+
+
+def run_and_compare(ground: Ground, drawn: list[tuple[Usage, int]], approvals: list[bool]) -> None:
     ground.empty()
     clock = FixedClock(NOW)
     landed: list[tuple[Usage, int]] = []

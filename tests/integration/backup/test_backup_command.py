@@ -1,9 +1,7 @@
 """`tally backup` and `tally restore`, from one embedded Postgres to another: a billed month is still in parity."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from stripe_side import StripeSide, local_stripe
+from tally_command import run_tally
 
 from tally.clock import FixedClock
 from tally.database import connect
@@ -27,9 +26,7 @@ NOW = datetime(2024, 3, 20, 12, tzinfo=UTC)
 
 
 def tally(url: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"DATABASE_URL": url, "TALLY_HOME": str(home)}
-    command = [str(Path(sys.executable).with_name("tally")), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return run_tally({"DATABASE_URL": url, "TALLY_HOME": str(home)}, *arguments)
 
 
 def land(connection: psycopg.Connection[Any], key: str, quantity: str) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from built_ledger import built_ledger
 from exported_month import METERS, NOW, Exports, land_month
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def compared_database(
             )
         connection.execute("insert into tally.simulated_clock (now) values (%s)", (NOW,))
         land_month(connection)
-        Ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).tick()
+        built_ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).tick()
         yield connection
 
 

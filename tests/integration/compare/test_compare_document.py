@@ -1,14 +1,14 @@
 """docs/compare.md: its example is run, and says what it prints."""
 
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from counter_rows import put_counter
+from tally_command import run_tally
 
+from tally.cli.output import console
 from tally.compare.columns import FIELDS
 from tally.database import connect
 
@@ -22,7 +22,9 @@ def block(language: str) -> str:
     return str(found)
 
 
-def test_the_example_prints_what_the_page_says(built_database_url: str, tmp_path: Path) -> None:
+def test_the_example_prints_what_the_page_says(
+    built_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with connect(built_database_url, autocommit=True) as connection:
         connection.execute("insert into tally.tenants (tenant_id, name) values ('acme', 'Acme')")
         connection.execute(
@@ -32,11 +34,10 @@ def test_the_example_prints_what_the_page_says(built_database_url: str, tmp_path
             put_counter(connection, "acme", customer, "api_calls", value, MARCH)
     (tmp_path / "warehouse.csv").write_text(block("csv"))
     command, _, printed = block("console").partition("\n")
-    environment = os.environ | {"DATABASE_URL": built_database_url, "TALLY_HOME": "home", "COLUMNS": "118"}
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("tally")), *command.removeprefix("$ tally ").split()],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "width", 118)
+    environment = {"DATABASE_URL": built_database_url, "TALLY_HOME": "home"}
+    done = run_tally(environment, *command.removeprefix("$ tally ").split())
     assert (done.returncode, done.stderr) == (1, "")
     assert [line.rstrip() for line in done.stdout.splitlines()] == printed.splitlines()
     assert (tmp_path / "home" / "reports" / "compare" / "warehouse.csv.html").exists()

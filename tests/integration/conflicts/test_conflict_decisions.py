@@ -1,14 +1,17 @@
 """What may be decided about a conflict, once, by whom; and what a decision writes."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace as changed
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from metered_month import JANUARY, TENANT, Usage, land
+from built_ledger import built_ledger
+from metered_month import JANUARY, TENANT, Usage, declare, land
 
 from tally.adjustments import AdjustmentRefused
 from tally.clock import FixedClock
@@ -23,6 +26,7 @@ from tally.conflicts import (
     replace,
 )
 from tally.database import connect
+from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 
 AT = JANUARY[0] + timedelta(days=3)
@@ -31,14 +35,28 @@ SECOND = changed(FIRST, quantity=Decimal(9), seq=2, landed_at=AT + timedelta(hou
 THIRD = changed(FIRST, member="b", seq=3, landed_at=AT + timedelta(hours=2))
 
 
-@pytest.fixture
-def conflicting(database: psycopg.Connection[Any], ledger: Ledger) -> psycopg.Connection[Any]:
+@pytest.fixture(scope="module")
+def built_template(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> Iterator[str]:
     """k1 landed as 4, then as 9, as 4 with another member, and as 4 again, which is no conflict; k2 twice the same."""
-    for event in (FIRST, SECOND, THIRD, changed(FIRST, seq=4)):
-        land(database, [event])
-    land(database, [changed(FIRST, key="k2", seq=5), changed(FIRST, key="k2", seq=6)])
-    ledger.tick()
-    return database
+    name = "conflicting"
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {built_template} strategy file_copy")
+    with connect(postgres.url(name), autocommit=True) as connection:
+        declare(connection)
+        for event in (FIRST, SECOND, THIRD, changed(FIRST, seq=4)):
+            land(connection, [event])
+        land(connection, [changed(FIRST, key="k2", seq=5), changed(FIRST, key="k2", seq=6)])
+    built_ledger(postgres.url(name), dbt_folder).tick()
+    yield name
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def conflicting(built_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """This test's own copy of it."""
+    with connect(built_database_url, autocommit=True) as connection:
+        yield connection
 
 
 def undecided(connection: psycopg.Connection[Any]) -> list[tuple[str, int]]:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from billed_month import START, BilledMonth, bill
+from built_ledger import built_ledger
 from stripe_side import local_stripe
 
 from tally.clock import FixedClock
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 
 
 @pytest.fixture(scope="package")
@@ -22,6 +22,6 @@ def month(
         admin.execute(f"create database billed_month template {built_template}")
     with local_stripe(home) as stripe, connect(url, autocommit=True) as connection:
         settings = stripe.settings(url, home)
-        month = BilledMonth(connection, url, Ledger(url, home), stripe, settings, FixedClock(START), home)
+        month = BilledMonth(connection, url, built_ledger(url, home), stripe, settings, FixedClock(START), home)
         bill(month)
         yield month

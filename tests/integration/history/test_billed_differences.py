@@ -1,9 +1,6 @@
 """As billed at a moment and as known now: the differences, each with reasons that add up to it."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from metered_month import JANUARY, LATE_AT, NOW, TENANT, Usage, land
+from tally_command import run_tally
 
 from tally import adjustments
 from tally.clock import FixedClock
@@ -152,15 +150,12 @@ def test_an_unmapped_metric_is_not_billed_which_is_not_zero(
     [line] = differences(database, TENANT, THEN, Selection("globex"))
     assert (line.billed, line.difference, line.known) == (None, None, Decimal(5))
     assert [reason.cause for reason in line.reasons] == ["unmapped"]
-    command = [str(Path(sys.executable).with_name("tally")), "counters"]
-    environment = os.environ | {
-        "DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated", "COLUMNS": "200"
-    }  # fmt: skip
+    environment = {"DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated"}
 
     def run(*arguments: str) -> str:
-        return subprocess.run(
-            [*command, *arguments], env=environment, capture_output=True, text=True, check=True
-        ).stdout
+        done = run_tally(environment, "counters", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     assert "not billed" in run("diff", "--as-of", f"{NOW:%Y-%m-%d}")
     [told_to_programs] = json.loads(run("diff", "--as-of", "2024-01-11T00:00Z", "--json"))

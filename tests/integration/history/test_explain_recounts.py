@@ -1,9 +1,7 @@
 """`tally explain` recounts every counter from what it lists, to the last digit, and names what differs."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +13,7 @@ import psycopg
 import pytest
 from metered_month import FEBRUARY, IN_TIME, JANUARY, LATE_AT, NOW, TENANT, Usage, land, worth
 from random_month import land_in_order, random_usage
+from tally_command import run_tally
 
 from tally import adjustments
 from tally.clock import FixedClock
@@ -31,13 +30,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def explain(built_database_url: str, tmp_path: Path) -> Run:
-    environment = os.environ | {
-        "DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated", "COLUMNS": "250"
-    }  # fmt: skip
+    environment = {"DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated"}
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("tally")), "explain", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_tally(environment, "explain", *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

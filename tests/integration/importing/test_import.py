@@ -13,8 +13,10 @@ from typing import Any
 import polars as pl
 import psycopg
 import pytest
+from tally_command import run_tally
 
 from ingest.importing.chunk import ROWS
+from ingest.importing.command import main
 
 HEADER = "idempotency_key,customer_ref,metric,quantity,event_time,properties"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,11 +32,22 @@ def tenant(connection: psycopg.Connection) -> str:
 
 @pytest.fixture
 def run(database_url: str, tenant: str, tmp_path: Path) -> Run:
-    """Runs `tally import` with these arguments."""
+    """Runs the command that `tally import` becomes with these arguments."""
 
     def ran(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DATABASE_URL": database_url, "TALLY_HOME": str(tmp_path), **settings}
-        command = [sys.executable, "-c", "from tally.cli.app import main; main()", "import", *map(str, arguments)]
+        environment = {"DATABASE_URL": database_url, "TALLY_HOME": str(tmp_path), **settings}
+        return run_tally(environment, *map(str, arguments), entry=main)
+
+    return ran
+
+
+@pytest.fixture
+def process(database_url: str, tenant: str, tmp_path: Path) -> Run:
+    """Runs `tally import` as a shell does."""
+
+    def ran(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "DATABASE_URL": database_url, "TALLY_HOME": str(tmp_path)}
+        command = [str(Path(sys.executable).with_name("tally")), "import", *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     return ran
@@ -61,13 +74,13 @@ def many(count: int) -> list[str]:
 
 
 def test_a_csv_lands_to_the_digit_and_older_than_the_door_takes(
-    run: Run, tmp_path: Path, connection: psycopg.Connection
+    process: Run, tmp_path: Path, connection: psycopg.Connection
 ) -> None:
     rows = [
         'k-1,c-1,api_calls,0.100000000001,2025-11-03T04:05:06.123456Z,"{""region"": ""eu""}"',
         "k-2,Ünal & Söhne,departures,,2025-11-03T05:05:06+01:00,",
     ]
-    done = run(csv(tmp_path / "usage.csv", rows), "--json")
+    done = process(csv(tmp_path / "usage.csv", rows), "--json")
     assert done.returncode == 0, done.stderr
     assert summary(done)["accepted_by_metric"] == {"api_calls": 1, "departures": 1}
     first, second = landed(connection)
@@ -131,12 +144,8 @@ def test_columns_may_be_called_anything(run: Run, tmp_path: Path, connection: ps
     assert done.returncode == 0, done.stderr
     assert "1 rows: 1 accepted, 0 duplicates, 0 rejected" in done.stdout
     (row,) = landed(connection)
-    assert (row["idempotency_key"], row["customer_ref"], row["metric"], row["quantity"]) == (
-        "7",
-        "acme",
-        "api_calls",
-        3,
-    )
+    said = [row[name] for name in ("idempotency_key", "customer_ref", "metric", "quantity")]
+    assert said == ["7", "acme", "api_calls", 3]
     assert json.loads(row["properties"]) == {"region": "eu", "plan": "gold"}
     assert row["event_time"] == datetime(2025, 11, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -225,7 +234,7 @@ def test_a_finished_import_lands_nothing_again(run: Run, tmp_path: Path, connect
 
 @pytest.mark.parametrize("suffix", [".csv", pytest.param(".jsonl", marks=pytest.mark.thorough)])
 def test_a_stopped_import_goes_on_where_it_was(
-    run: Run, tmp_path: Path, connection: psycopg.Connection, suffix: str
+    process: Run, run: Run, tmp_path: Path, connection: psycopg.Connection, suffix: str
 ) -> None:
     """The second chunk holds a row that Postgres is told to refuse: the run dies with the first one committed."""
     count = ROWS + 500
@@ -236,7 +245,7 @@ def test_a_stopped_import_goes_on_where_it_was(
         names = HEADER.split(",")[:5]
         path.write_text("".join(json.dumps(dict(zip(names, row.split(","), strict=False))) + "\n" for row in rows))
     connection.execute(f"alter table raw.usage_events add constraint broken check (idempotency_key <> 'k{ROWS + 3}')")
-    stopped = run(path)
+    stopped = process(path)
     assert stopped.returncode == 1
     assert "run the same command again" in stopped.stderr.replace("\n", " ")
     assert len(landed(connection)) == ROWS - 1

@@ -24,7 +24,6 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 OPERATIONS = [
     ("POST", "/v1/events"),
     ("GET", "/v1/events"),
@@ -50,12 +49,15 @@ def test_every_operation_of_the_document_is_fuzzed(door: Caller) -> None:
     assert named == {*OPERATIONS, ("GET", "/metrics")}
 
 
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_no_request_of_the_document_gets_an_answer_it_does_not_name(door: Caller, method: str, path: str) -> None:
+def test_no_request_of_the_document_gets_an_answer_it_does_not_name(
+    door: Caller, method: str, path: str, examples: int
+) -> None:
     schema = schemathesis.openapi.from_url(f"{door.http.base_url}/docs/openapi.json")
     key = create_key(door.connection, "acme", "fuzz", SCOPES)
 
-    @FUZZ
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=schema[path][method].as_strategy())
     def fuzz(case: Case[Any]) -> None:
         answer = case.call(headers={"authorization": f"Bearer {key}"}, timeout=30)

@@ -44,7 +44,7 @@ BODIES = (
     .map(lambda value: json.dumps(value).encode())
     .flatmap(lambda body: st.just(body) | st.integers(0, len(body)).map(lambda cut: body[:cut] + b"\xff" + body[cut:]))
 )
-FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+BODIES_SENT = pytest.mark.parametrize("examples", [120, pytest.param(1500, marks=pytest.mark.thorough)])
 PROMISED = {200, 207, 400, 403, 413}
 
 
@@ -110,8 +110,13 @@ def count(door: Caller) -> int:
     return int(row[0])
 
 
-def test_no_body_breaks_the_door_and_what_it_accepts_has_landed(door: Caller) -> None:
-    @FUZZ
+def fuzzed(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@BODIES_SENT
+def test_no_body_breaks_the_door_and_what_it_accepts_has_landed(door: Caller, examples: int) -> None:
+    @fuzzed(examples)
     @given(BODIES | st.binary(max_size=200))
     def fuzz(body: bytes) -> None:
         check(door, body)
@@ -123,9 +128,10 @@ def test_no_body_breaks_the_door_and_what_it_accepts_has_landed(door: Caller) ->
     assert 'status="500"' not in door.http.get("/metrics").text
 
 
+@BODIES_SENT
 @pytest.mark.parametrize("media_type", FORMATS)
-def test_no_body_of_another_format_does_either(door: Caller, media_type: str) -> None:
-    @FUZZ
+def test_no_body_of_another_format_does_either(door: Caller, media_type: str, examples: int) -> None:
+    @fuzzed(examples)
     @given(FORMATS[media_type], st.sampled_from(["identity", "gzip", "zstd"]), st.none() | st.text("ab:", min_size=1))
     def fuzz(body: bytes, encoding: str, stem: str | None) -> None:
         headers = {} if stem is None else {"idempotency-key": stem}
@@ -138,11 +144,12 @@ def test_no_body_of_another_format_does_either(door: Caller, media_type: str) ->
     assert 'status="500"' not in door.http.get("/metrics").text
 
 
+@BODIES_SENT
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
-def test_no_compressed_body_breaks_the_door(door: Caller, encoding: str) -> None:
+def test_no_compressed_body_breaks_the_door(door: Caller, encoding: str, examples: int) -> None:
     whole = COMPRESS[encoding](encoded(event()))
 
-    @FUZZ
+    @fuzzed(examples)
     @given(st.integers(0, len(whole) - 1), st.binary(max_size=4))
     def fuzz(place: int, put: bytes) -> None:
         check(door, whole[:place] + put + whole[place + len(put) :], **{"content-encoding": encoding})

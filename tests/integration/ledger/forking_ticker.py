@@ -10,13 +10,15 @@ from functools import cache
 from pathlib import Path
 
 from tally.ledger import Ledger
+from tally.ledger.ledger import views_are_current_in
 
 FOLDER = Path(sys.argv[1])
 
 
 @cache
 def ledger(url: str) -> Ledger:
-    """The ledger of `url`, after a first tick that made its views current."""
+    """The ledger of `url`, after a first tick, which parses the project. The test's template has its views."""
+    views_are_current_in.add(url)
     ledger = Ledger(url, FOLDER)
     ledger.tick()
     return ledger

@@ -12,6 +12,7 @@ from typing import Any, LiteralString, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from built_ledger import built_ledger
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from landing import AGGREGATIONS, JANUARY, LEDGER_TABLES, Delivery, contents, declare, land
@@ -20,7 +21,6 @@ from usage_oracle import WINDOW, CounterKey, Expected, Landed, World, expect, pe
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 
 INSTANT = timedelta(microseconds=1)
 SPLIT = datetime(2013, 1, 14, 9, 30, tzinfo=UTC)
@@ -132,7 +132,7 @@ class Ground:
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
         self.connection = connect(url, autocommit=True)
-        self.ledger = Ledger(url, folder)
+        self.ledger = built_ledger(url, folder)
         self.connection.execute("insert into tally.simulated_clock (now) values (%s)", (WORLD.now,))
         for tenant, (zone, calendar_period) in WORLD.zones.items():
             declare(self.connection, tenant, zone.key, calendar_period)
@@ -204,14 +204,29 @@ def ground(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) ->
 
 
 budget = ShrinkingBudget(seconds=60)
+thorough_budget = ShrinkingBudget(seconds=60)
 
 
 @pytest.mark.timeout(900)  # many ticks; a machine busy with other work makes them slow, not wrong
-@settings(max_examples=10, deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
+@settings(max_examples=7, deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
 @given(steps=steps, made=adjustments)
 def test_the_ledger_equals_the_oracle_after_every_tick(
     ground: Ground, steps: list[Step], made: list[Adjustment]
 ) -> None:
+    compare_within(budget, ground, steps, made)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1200)
+@settings(max_examples=60, deadline=None, print_blob=True, phases=set(Phase) - {Phase.explain})
+@given(steps=steps, made=adjustments)
+def test_many_ledgers_equal_the_oracle_after_every_tick(
+    ground: Ground, steps: list[Step], made: list[Adjustment]
+) -> None:
+    compare_within(thorough_budget, ground, steps, made)
+
+
+def compare_within(budget: ShrinkingBudget, ground: Ground, steps: list[Step], made: list[Adjustment]) -> None:
     if budget.is_spent_on((steps, made)):
         return
     with budget.watch((steps, made)):

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from landing import Delivery, contents, land, value
 
+from tally.database import connect
+from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 
 
@@ -24,23 +27,33 @@ def home(dbt_folder: Path) -> Path:
     return dbt_folder.parent
 
 
-def test_build_on_a_database_that_only_has_migrations_passes_every_test(database_url: str, home: Path) -> None:
-    build = tally_dbt(database_url, home, "build")
+@pytest.fixture(scope="module")
+def migrated_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """One database that only has migrations at first: dbt parses anew for each."""
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database command_line template {template_database} strategy file_copy")
+    yield postgres.url("command_line")
+    with connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute("drop database command_line with (force)")
+
+
+def test_build_on_a_database_that_only_has_migrations_passes_every_test(migrated_url: str, home: Path) -> None:
+    build = tally_dbt(migrated_url, home, "build")
     output, _ = build.communicate(timeout=100)
     assert build.returncode == 0, output
     assert "unit tests" in output
     assert "WARN=0 ERROR=0 SKIP=0" in output
 
 
-def test_what_dbt_refuses_exits_non_zero(database_url: str, home: Path) -> None:
-    build = tally_dbt(database_url, home, "run-operation", "no_such_macro")
+def test_what_dbt_refuses_exits_non_zero(migrated_url: str, home: Path) -> None:
+    build = tally_dbt(migrated_url, home, "run-operation", "no_such_macro")
     output, _ = build.communicate(timeout=100)
     assert build.returncode != 0
     assert "no_such_macro" in output
 
 
-def test_docs_describe_every_model_and_column(database_url: str, home: Path) -> None:
-    docs = tally_dbt(database_url, home, "docs", "generate")
+def test_docs_describe_every_model_and_column(migrated_url: str, home: Path) -> None:
+    docs = tally_dbt(migrated_url, home, "docs", "generate")
     output, _ = docs.communicate(timeout=100)
     assert docs.returncode == 0, output
     manifest = json.loads((home / "dbt" / "target" / "manifest.json").read_text())

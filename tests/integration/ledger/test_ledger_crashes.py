@@ -39,7 +39,7 @@ class Ticker:
         return int(self._ask("reap"))
 
     def tick(self, url: str) -> None:
-        """A whole tick; the first of a database also makes its views current, which later ones leave out."""
+        """A whole tick, and before it the one that parses the project: nothing may stand in that one's way."""
         self._ask(url)
         assert self._ask("reap") == "0"
 

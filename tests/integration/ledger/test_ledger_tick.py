@@ -17,6 +17,8 @@ from tally.errors import DatabaseUnavailable, LedgerBusy, LedgerError
 from tally.ledger import Ledger
 from tally.ledger.ledger import ADVISORY_LOCK
 
+MOST_SESSIONS = 6
+
 
 def test_a_tick_counts_what_landed_and_says_what_it_did(ledger: Ledger, database: psycopg.Connection) -> None:
     land(database, [Delivery("a", Decimal("2.5")), Delivery("b", Decimal("0.25")), Delivery("a", Decimal("2.50"))])
@@ -27,7 +29,6 @@ def test_a_tick_counts_what_landed_and_says_what_it_did(ledger: Ledger, database
     assert by_model["int_usage_counters"].rows == 1
     assert {model.status for model in tick.models} == {"success"}
     assert by_model["int_usage_counters"].read_to == bounds(database)["ledger.int_usage_events_deduplicated"]
-    assert by_model["stg_usage_events"].read_to is None
 
 
 def test_a_second_tick_over_nothing_changes_nothing(ledger: Ledger, database: psycopg.Connection) -> None:
@@ -39,11 +40,26 @@ def test_a_second_tick_over_nothing_changes_nothing(ledger: Ledger, database: ps
     assert sum(model.rows for model in tick.models) == 0
 
 
+def test_a_tick_connects_once_a_thread_and_not_once_a_model(ledger: Ledger, database: psycopg.Connection) -> None:
+    ledger.tick()
+    before = _sessions(database)
+    models = len(ledger.tick().models)
+    # Two of its own, dbt's main thread, its workers, and those that list the schemas.
+    assert 0 < _sessions(database) - before <= MOST_SESSIONS < models
+
+
+def _sessions(database: psycopg.Connection) -> int:
+    row = database.execute("select sessions from pg_stat_database where datname = current_database()").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def test_the_first_tick_builds_a_database_that_only_has_migrations(database_url: str, dbt_folder: Path) -> None:
     with connect(database_url, autocommit=True) as connection:
         declare(connection)
         land(connection, [Delivery("a", Decimal(7))])
-        Ledger(database_url, dbt_folder).tick()
+        tick = Ledger(database_url, dbt_folder).tick()
+        assert {model.read_to for model in tick.models if model.model == "stg_usage_events"} == {None}
         assert value(connection) == 7
         assert connection.execute("select count(*) from marts.reconciliation_lines").fetchone() == (1,)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import metered_world
 import psycopg
 import pytest
+from built_ledger import built_ledger
 from stripe_side import local_stripe
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 from tally.settings import Settings
 
 
@@ -23,7 +23,7 @@ def world(
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"create database {name} template {built_template}")
     with local_stripe(folder) as stripe, connect(postgres.url(name), autocommit=True) as connection:
-        yield metered_world.make(connection, stripe, Ledger(postgres.url(name), dbt_folder), folder)
+        yield metered_world.make(connection, stripe, built_ledger(postgres.url(name), dbt_folder), folder)
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")
 

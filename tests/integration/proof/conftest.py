@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from built_ledger import built_ledger
 from final_month import START, FinalMonth, bill
 from stripe_side import local_stripe
 
 from tally.clock import FixedClock
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 
 
 @pytest.fixture(scope="package")
@@ -22,6 +22,6 @@ def month(
         admin.execute(f"create database final_month template {built_template}")
     with local_stripe(home) as stripe, connect(url, autocommit=True) as connection:
         settings = stripe.settings(url, home)
-        month = FinalMonth(connection, url, Ledger(url, home), stripe, settings, FixedClock(START), home)
+        month = FinalMonth(connection, url, built_ledger(url, home), stripe, settings, FixedClock(START), home)
         bill(month)
         yield month

@@ -1,16 +1,14 @@
 """`tally explain <invoice line>`: the tree, the document, the page, the exit code; the hash as the manual spells it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from final_month import BILLED, MONTH, TENANT, FinalMonth
+from tally_command import run_tally
 
 from tally.proof import record_final_lines
 
@@ -24,13 +22,10 @@ def explain(month: FinalMonth) -> Run:
     month.connection.execute(
         "insert into tally.simulated_clock (now) values (%s) on conflict (only_row) do nothing", (BILLED,)
     )
-    environment = os.environ | {
-        "DATABASE_URL": month.url, "TALLY_HOME": str(month.home), "TALLY_CLOCK": "simulated", "COLUMNS": "250"
-    }  # fmt: skip
+    environment = {"DATABASE_URL": month.url, "TALLY_HOME": str(month.home), "TALLY_CLOCK": "simulated"}
 
     def run(*arguments: str, code: int = 0) -> str:
-        command = [str(Path(sys.executable).with_name("tally")), "explain", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_tally(environment, "explain", *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 

@@ -1,10 +1,8 @@
 """`tally replay`: tables for people, JSON for programs, and the commands that it names do work."""
 
 import json
-import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from landing import JANUARY, Delivery, land, value
+from tally_command import run_tally
 
 from tally.ledger import Ledger
 
@@ -22,13 +21,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def tally(built_database_url: str, tmp_path: Path) -> Run:
     """Runs the command on the test's database, at the time of its simulated clock."""
-    environment = os.environ | {
-        "DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated", "COLUMNS": "200"
-    }  # fmt: skip
+    environment = {"DATABASE_URL": built_database_url, "TALLY_HOME": str(tmp_path), "TALLY_CLOCK": "simulated"}
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("tally")), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = run_tally(environment, *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from built_ledger import built_ledger
 from planted_month import Planted
 from small_month import NOW, Month, set_up
 from stripe_side import StripeSide, local_stripe
@@ -13,7 +14,6 @@ from stripe_side import StripeSide, local_stripe
 from tally.clock import FixedClock
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
-from tally.ledger import Ledger
 
 _TEMPLATE = "planted_pushed"
 _numbers = count(1)
@@ -39,7 +39,7 @@ def pushed(
     with local_stripe(home) as stripe:
         with connect(url, autocommit=True) as connection:
             clock = FixedClock(NOW)
-            month = Month(connection, Ledger(url, dbt_folder), stripe, stripe.settings(url, home), clock, {})
+            month = Month(connection, built_ledger(url, dbt_folder), stripe, stripe.settings(url, home), clock, {})
             set_up(month)
             month.land_everything()
             month.ledger.tick()
@@ -61,7 +61,7 @@ def planted(postgres: EmbeddedPostgres, pushed: Pushed, dbt_folder: Path, tmp_pa
     url = postgres.url(name)
     with connect(url, autocommit=True) as connection:
         settings = pushed.stripe.settings(url, tmp_path)
-        ledger = Ledger(url, dbt_folder)
+        ledger = built_ledger(url, dbt_folder)
         yield Planted(connection, ledger, pushed.stripe, settings, FixedClock(NOW), pushed.customers)
     with connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"drop database {name} with (force)")

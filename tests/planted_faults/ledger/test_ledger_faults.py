@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_ledger import built_ledger
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
@@ -203,7 +204,7 @@ def sound(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> 
         connection.execute(DECLARE)
         for delivery in DELIVERIES:
             connection.execute(LAND, delivery)
-    Ledger(url, dbt_folder).tick()
+    built_ledger(url, dbt_folder).tick()
     return "sound_ledger"
 
 
