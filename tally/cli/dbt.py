@@ -12,13 +12,15 @@ from tally.ledger.environment import dbt_environment
 from tally.settings import load_settings
 
 _DBT = "from dbt.cli.main import cli; cli(prog_name='tally dbt')"
+_ONLY_ASKS = {"--help", "-h", "--version", "-v"}
 
 
 def dbt(context: typer.Context) -> None:
     """Run dbt on the ledger's project, e.g. `tally dbt build`, `tally dbt docs generate`."""
     settings = load_settings()
-    with opened():
-        pass  # dbt would build on another version's schema, and fail in the middle of it
+    if not _ONLY_ASKS.intersection(context.args):
+        with opened():
+            pass  # dbt would build on another version's schema, and fail in the middle of it
     environment = os.environ | dbt_environment(database_url(settings), settings.home / "dbt")
     command = [sys.executable, "-c", _DBT, *context.args]
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)

@@ -10,8 +10,9 @@ from typing import Any
 
 from tally.closing.amounts import Settled, cost, credited_lines, owed
 from tally.closing.errors import Unpriceable
-from tally.closing.invoice import OF_CHANGE, BilledLine, FinalInvoice
+from tally.closing.invoice import BilledLine, FinalInvoice
 from tally.pricing import Price
+from tally.stripe.invoices import OF_PRICE
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def billed_items(invoice: FinalInvoice, quantity: Decimal) -> list[BilledItem]:
     lines_of: dict[str, list[BilledLine]] = {}
     for line in invoice.lines:
         lines_of.setdefault(line.item_id, []).append(line)
-    if len(lines_of) > 1 and any(item_id.startswith(OF_CHANGE) for item_id in lines_of):
+    if len(lines_of) > 1 and any(item_id.startswith(OF_PRICE) for item_id in lines_of):
         raise Unpriceable(_change(invoice))
     items = []
     for item_id, lines in lines_of.items():

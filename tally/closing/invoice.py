@@ -8,12 +8,11 @@ import stripe
 
 from tally.closing.rest import Basis
 from tally.stripe.account import StripeAccount
+from tally.stripe.invoices import OF_PRICE, find_invoice
 
 # The mark of our own holds and rests in Stripe's metadata.
 HOLD_MARK = "tally_hold"
 REST_MARK = "tally_rest"
-# Usage from before a price changed in mid-period is an invoice item: its line names the price, and no item.
-OF_CHANGE = "price:"
 # Stripe's grace where an invoice names no time of its own.
 _USUAL_GRACE = timedelta(hours=1)
 
@@ -74,14 +73,8 @@ def read_draft(account: StripeAccount, invoice_id: str) -> Draft | None:
     Raises:
         stripe.StripeError: it could not be read.
     """
-    account.reads.wait()
-    try:
-        invoice = account.client.v1.invoices.retrieve(invoice_id, None, account.options())
-    except stripe.InvalidRequestError as error:
-        if error.http_status == 404:
-            return None
-        raise
-    return draft_of(invoice)
+    invoice = find_invoice(account, invoice_id)
+    return None if invoice is None else draft_of(invoice)
 
 
 def draft_of(invoice: stripe.Invoice) -> Draft:
@@ -115,7 +108,7 @@ def read_final(account: StripeAccount, invoice_id: str, line_ids: frozenset[str]
             credited=credited.get(line.id, 0),
             unit_amount=line.pricing.unit_amount_decimal if line.pricing else None,
             price_id=_price_id(line),
-            item_id=_item_and_start(line)[0] if _is_of_item(line) else f"{OF_CHANGE}{_price_id(line)}",
+            item_id=_item_and_start(line)[0] if _is_of_item(line) else f"{OF_PRICE}{_price_id(line)}",
             starts_at=_moment(line.period.start),
         )
         for line in every

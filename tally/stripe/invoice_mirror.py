@@ -9,7 +9,7 @@ import stripe
 
 from tally.clock import Clock
 from tally.stripe.account import StripeAccount
-from tally.stripe.invoices import UsageLine, billed, read_invoice_lines, usage_lines
+from tally.stripe.invoices import UsageLine, billed, find_invoice, read_invoice_lines, usage_lines
 from tally.stripe.totals_keys import TotalsKey, totals_keys
 from tally.stripe.totals_rows import Reading, store_readings
 
@@ -32,13 +32,9 @@ def read_invoice(account: StripeAccount, invoice_id: str) -> ReadInvoice | None:
     Raises:
         stripe.StripeError: it could not be read.
     """
-    account.reads.wait()
-    try:
-        invoice = account.client.v1.invoices.retrieve(invoice_id, None, account.options())
-    except stripe.InvalidRequestError as error:
-        if error.http_status == 404:
-            return None
-        raise
+    invoice = find_invoice(account, invoice_id)
+    if invoice is None:
+        return None
     status = invoice.status or "draft"
     details = invoice.parent.subscription_details if invoice.parent else None
     subscription = details.subscription if details else None

@@ -18,6 +18,21 @@ _MINUTE = timedelta(minutes=1)
 FINAL = frozenset({"open", "paid", "void", "uncollectible"})
 
 
+def find_invoice(account: StripeAccount, invoice_id: str) -> stripe.Invoice | None:
+    """The invoice as it stands now; None where Stripe has it no more (a draft may be deleted).
+
+    Raises:
+        stripe.StripeError: it could not be read.
+    """
+    account.reads.wait()
+    try:
+        return account.client.v1.invoices.retrieve(invoice_id, None, account.options())
+    except stripe.InvalidRequestError as error:
+        if error.http_status == 404:
+            return None
+        raise
+
+
 @dataclass(frozen=True)
 class UsageLine:
     """One line of one subscription item. `amount` is in the currency's minor unit, before discounts and tax.
