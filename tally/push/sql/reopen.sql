@@ -1,5 +1,5 @@
--- A newer value took an older one's place and was then never sent, or refused: so the older one, which was sent, may be what
--- Stripe has. It is settled from Stripe's summary, as if nothing had taken its place.
+-- A newer value took an older one's place and was then never sent, refused, or never arrived: so the older one, which was
+-- sent, may be what Stripe has. It is settled from Stripe's summary, as if nothing had taken its place.
 -- Parameters: tenant_id, account, livemode, now.
 with newest as (
     select
@@ -23,7 +23,7 @@ with newest as (
 update tally.push_intents as intent
 set
     state = 'resolving',
-    last_error = coalesce(intent.last_error || '; ', '') || 'the newer value was never sent'
+    last_error = coalesce(intent.last_error || '; ', '') || 'the newer value never arrived'
 from newest
 where
     intent.tenant_id = %(tenant_id)s
@@ -34,6 +34,6 @@ where
     and intent.period_start = newest.period_start
     and intent.seq = newest.superseded_seq
     and intent.state = 'superseded'
-    and newest.last_state in ('cancelled', 'refused', 'rejected')
+    and newest.last_state in ('cancelled', 'refused', 'rejected', 'missing')
     and not newest.is_open
     and newest.superseded_seq > coalesce(newest.confirmed_seq, 0)
