@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cloned_database import Clone
 from contract_key import contract_key, what_was_compared
 
 from tally.database import connect
@@ -64,6 +65,19 @@ def template_database(postgres: EmbeddedPostgres) -> str:
     with connect(postgres.url(name), autocommit=True) as connection:
         migrate(connection)
     return name
+
+
+@pytest.fixture(scope="session")
+def clone(postgres: EmbeddedPostgres) -> Clone:
+    """Makes databases that tests share."""
+
+    def cloned(template: str, name: str) -> str:
+        with connect(postgres.url("postgres"), autocommit=True) as admin:
+            admin.execute(f"drop database if exists {name} with (force)")  # another module's, of the same fixture
+            admin.execute(f"create database {name} template {template} strategy file_copy")
+        return postgres.url(name)
+
+    return cloned
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import httpx
 import psycopg
 import pytest
 import stripe
+from cloned_database import Clone
 
 from stripe_sandbox.server import SandboxServer
 from tally.billing_health import billing_health
 from tally.clock import FixedClock, clock_for
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.page_addresses import pages_url
 from tally.reports import make_report, write_report
 from tally.services import Service, Stack, python_module
@@ -147,14 +147,12 @@ def door_url(built_database_url: str, tmp_path: Path, free_port: int) -> Iterato
 
 @pytest.fixture(scope="module")
 def stack_urls(
-    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    clone: Clone, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """Dagster's webserver and the pages, on a database with a month to report, where health was looked at once."""
     home = tmp_path_factory.mktemp("pages")
     (home / "dbt").symlink_to(dbt_folder)
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database pages template {built_template} strategy file_copy")
-    url = postgres.url("pages")
+    url = clone(built_template, "pages")
     with connect(url, autocommit=True) as connection:
         read_stripes_march(connection)
     ports = {"TALLY_DAGSTER_PORT": free(), "TALLY_PAGES_PORT": free()}

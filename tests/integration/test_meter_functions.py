@@ -7,10 +7,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from cloned_database import Clone
 from psycopg.types.json import Jsonb
 
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 
 Asked = Callable[..., Any]
 NO_OBJECT = [None, "", "null", "[]", "3", '"a"', "{", '{"a": 1,}', '{"a": NaN}', '{"b": "\\u0000", "a": 1}',
@@ -18,14 +18,11 @@ NO_OBJECT = [None, "", "null", "[]", "3", '"a"', "{", '{"a": 1,}', '{"a": NaN}',
 
 
 @pytest.fixture(scope="module")
-def connection(postgres: EmbeddedPostgres, template_database: str) -> Iterator[psycopg.Connection]:
+def connection(clone: Clone, template_database: str) -> Iterator[psycopg.Connection]:
     """One database for all: what is asked for changes nothing."""
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database meter_functions template {template_database} strategy file_copy")
-    with connect(postgres.url("meter_functions"), autocommit=True) as opened:
+    url = clone(template_database, "meter_functions")
+    with connect(url, autocommit=True) as opened:
         yield opened
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute("drop database meter_functions with (force)")
 
 
 @pytest.fixture

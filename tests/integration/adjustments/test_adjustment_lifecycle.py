@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from cloned_database import Clone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metered_month import TENANT, declare
@@ -26,7 +27,6 @@ from tally.adjustments import (
 )
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.periods import Period
 
 START = datetime(2024, 1, 20, tzinfo=UTC)
@@ -56,10 +56,9 @@ Step = tuple[str, int, Decimal, str, int, str]
 
 
 @pytest.fixture(scope="module")
-def ground(postgres: EmbeddedPostgres, built_template: str) -> Iterator[psycopg.Connection[Any]]:
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database lifecycle_ground template {built_template}")
-    with connect(postgres.url("lifecycle_ground"), autocommit=True) as connection:
+def ground(clone: Clone, built_template: str) -> Iterator[psycopg.Connection[Any]]:
+    url = clone(built_template, "lifecycle_ground")
+    with connect(url, autocommit=True) as connection:
         declare(connection)
         for customer in CUSTOMERS:
             connection.execute("insert into tally.customers values (%s, %s)", (TENANT, customer))

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metered_month import FEBRUARY, IN_TIME, JANUARY, LATE_AT, METERS, NOW, TENANT, Usage, declare, land, worth
@@ -20,7 +21,6 @@ from metered_month import FEBRUARY, IN_TIME, JANUARY, LATE_AT, METERS, NOW, TENA
 from tally.adjustments import LateProposal, approve, list_adjustments, propose_late_adjustments
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 
 TABLES = (
@@ -68,10 +68,9 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> Iterator[Ground]:
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database late_amounts_ground template {built_template}")
-    ground = Ground(postgres.url("late_amounts_ground"), dbt_folder)
+def ground(clone: Clone, built_template: str, dbt_folder: Path) -> Iterator[Ground]:
+    url = clone(built_template, "late_amounts_ground")
+    ground = Ground(url, dbt_folder)
     yield ground
     ground.connection.close()
 

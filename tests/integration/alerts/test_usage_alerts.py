@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from cloned_database import Clone
 from metered_month import TENANT, Usage, declare, land
 
 from tally import alerts
@@ -18,7 +19,6 @@ from tally.alerts.usage import usage_findings
 from tally.clock import FixedClock
 from tally.configuration import Configuration, apply, difference
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.errors import TallyError
 from tally.ledger import Ledger
 from tally.settings import Settings
@@ -46,21 +46,15 @@ def usage() -> list[Usage]:
 
 
 @pytest.fixture(scope="module")
-def counted_database(
-    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, usage: list[Usage]
-) -> Iterator[str]:
+def counted_database(clone: Clone, built_template: str, dbt_folder: Path, usage: list[Usage]) -> str:
     """The usage, counted once for all tests here."""
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database usage_alerts template {built_template} strategy file_copy")
-    url = postgres.url("usage_alerts")
+    url = clone(built_template, "usage_alerts")
     with connect(url, autocommit=True) as connection:
         declare(connection)
         connection.execute("update tally.simulated_clock set now = %s", (NOW,))
         land(connection, usage)
     Ledger(url, dbt_folder).tick()
-    yield url
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute("drop database usage_alerts with (force)")
+    return url
 
 
 @pytest.fixture

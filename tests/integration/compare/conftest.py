@@ -7,20 +7,19 @@ from typing import Any
 import psycopg
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from exported_month import METERS, NOW, Exports, land_month
 
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")
 def compared_database(
-    postgres: EmbeddedPostgres, built_template: str, tmp_path_factory: pytest.TempPathFactory
+    clone: Clone, built_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[psycopg.Connection[Any]]:
     name = "compared"
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {built_template}")
-    with connect(postgres.url(name), autocommit=True) as connection:
+    url = clone(built_template, name)
+    with connect(url, autocommit=True) as connection:
         connection.execute(
             "insert into tally.tenants (tenant_id, name, time_zone) values ('acme', 'Acme', 'America/New_York')"
         )
@@ -31,7 +30,7 @@ def compared_database(
             )
         connection.execute("insert into tally.simulated_clock (now) values (%s)", (NOW,))
         land_month(connection)
-        built_ledger(postgres.url(name), tmp_path_factory.mktemp("dbt")).tick()
+        built_ledger(url, tmp_path_factory.mktemp("dbt")).tick()
         yield connection
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from metered_month import JANUARY, TENANT, Usage, declare, land
 
 from tally.adjustments import AdjustmentRefused
@@ -26,7 +27,6 @@ from tally.conflicts import (
     replace,
 )
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 
 AT = JANUARY[0] + timedelta(days=3)
@@ -36,20 +36,17 @@ THIRD = changed(FIRST, member="b", seq=3, landed_at=AT + timedelta(hours=2))
 
 
 @pytest.fixture(scope="module")
-def built_template(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> Iterator[str]:
+def built_template(clone: Clone, built_template: str, dbt_folder: Path) -> str:
     """k1 landed as 4, then as 9, as 4 with another member, and as 4 again, which is no conflict; k2 twice the same."""
     name = "conflicting"
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {built_template} strategy file_copy")
-    with connect(postgres.url(name), autocommit=True) as connection:
+    url = clone(built_template, name)
+    with connect(url, autocommit=True) as connection:
         declare(connection)
         for event in (FIRST, SECOND, THIRD, changed(FIRST, seq=4)):
             land(connection, [event])
         land(connection, [changed(FIRST, key="k2", seq=5), changed(FIRST, key="k2", seq=6)])
-    built_ledger(postgres.url(name), dbt_folder).tick()
-    yield name
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
+    built_ledger(url, dbt_folder).tick()
+    return name
 
 
 @pytest.fixture

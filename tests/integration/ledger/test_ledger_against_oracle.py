@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from landing import AGGREGATIONS, JANUARY, LEDGER_TABLES, Delivery, contents, declare, land
@@ -20,7 +21,6 @@ from shrinking_budget import ShrinkingBudget
 from usage_oracle import WINDOW, CounterKey, Expected, Landed, World, expect, period_at
 
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 
 INSTANT = timedelta(microseconds=1)
 SPLIT = datetime(2013, 1, 14, 9, 30, tzinfo=UTC)
@@ -195,10 +195,8 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> Iterator[Ground]:
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database oracle_ground template {built_template}")
-    ground = Ground(postgres.url("oracle_ground"), dbt_folder)
+def ground(clone: Clone, built_template: str, dbt_folder: Path) -> Iterator[Ground]:
+    ground = Ground(clone(built_template, "oracle_ground"), dbt_folder)
     yield ground
     ground.connection.close()
 

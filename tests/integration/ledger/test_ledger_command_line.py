@@ -4,15 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from cloned_database import Clone
 from landing import Delivery, contents, land, value
 
-from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.ledger import Ledger
 
 
@@ -28,13 +26,9 @@ def home(dbt_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def migrated_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+def migrated_url(clone: Clone, template_database: str) -> str:
     """One database that only has migrations at first: dbt parses anew for each."""
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database command_line template {template_database} strategy file_copy")
-    yield postgres.url("command_line")
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute("drop database command_line with (force)")
+    return clone(template_database, "command_line")
 
 
 def test_build_on_a_database_that_only_has_migrations_passes_every_test(migrated_url: str, home: Path) -> None:

@@ -7,25 +7,22 @@ import metered_world
 import psycopg
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from stripe_side import local_stripe
 
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def world(
-    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    clone: Clone, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Settings that lead to the metered world."""
     folder, name = tmp_path_factory.mktemp("metrics"), "metered_world"
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {built_template}")
-    with local_stripe(folder) as stripe, connect(postgres.url(name), autocommit=True) as connection:
-        yield metered_world.make(connection, stripe, built_ledger(postgres.url(name), dbt_folder), folder)
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
+    url = clone(built_template, name)
+    with local_stripe(folder) as stripe, connect(url, autocommit=True) as connection:
+        yield metered_world.make(connection, stripe, built_ledger(url, dbt_folder), folder)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from stripe_side import StripeSide, local_stripe
 from tally_command import run_tally
 
 from tally.clock import FixedClock
 from tally.database import connect
-from tally.embedded_postgres import EmbeddedPostgres
 from tally.errors import LedgerError
 from tally.ledger import Ledger
 from tally.push import push
@@ -81,13 +81,11 @@ def contents(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="module")
 def built_template(
-    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+    clone: Clone, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """March counted, pushed, invoiced and in parity: two days, an event a day, a repeat of each on the second day."""
     name, home = "billed_march", tmp_path_factory.mktemp("billed_march")
-    url = postgres.url(name)
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {built_template} strategy file_copy")
+    url = clone(built_template, name)
     with connect(url, autocommit=True) as connection, local_stripe(home) as stripe:
         connection.execute("select tally.ensure_partitions('2024-03-09', '2024-03-11')")
         connection.execute("insert into tally.tenants (tenant_id, name) values ('acme', 'Acme')")
@@ -101,9 +99,7 @@ def built_template(
         ):
             land(connection, key, quantity, day)
         bill(connection, url, built_ledger(url, dbt_folder), stripe, home)
-    yield name
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"drop database {name} with (force)")
+    return name
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 from planted_month import Planted
 from small_month import NOW, Month, set_up
 from stripe_side import StripeSide, local_stripe
@@ -29,13 +30,11 @@ class Pushed:
 
 @pytest.fixture(scope="module")
 def pushed(
-    postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    clone: Clone, built_template: str, dbt_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pushed]:
     """Everything landed, counted, pushed and applied."""
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {_TEMPLATE} template {built_template}")
+    url = clone(built_template, _TEMPLATE)
     home = tmp_path_factory.mktemp("planted")
-    url = postgres.url(_TEMPLATE)
     with local_stripe(home) as stripe:
         with connect(url, autocommit=True) as connection:
             clock = FixedClock(NOW)
@@ -47,8 +46,6 @@ def pushed(
         stripe.until_applied()
         stripe.control.post("/_sandbox/savepoint").raise_for_status()
         yield Pushed(stripe, month.customers)
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"drop database {_TEMPLATE} with (force)")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from built_ledger import built_ledger
+from cloned_database import Clone
 
 from tally.database import connect
 from tally.embedded_postgres import EmbeddedPostgres
@@ -195,11 +196,9 @@ LAND = """
 
 
 @pytest.fixture(scope="module")
-def sound(postgres: EmbeddedPostgres, built_template: str, dbt_folder: Path) -> str:
+def sound(clone: Clone, built_template: str, dbt_folder: Path) -> str:
     """The name of a database whose ledger is right."""
-    with connect(postgres.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database sound_ledger template {built_template}")
-    url = postgres.url("sound_ledger")
+    url = clone(built_template, "sound_ledger")
     with connect(url, autocommit=True) as connection:
         connection.execute(DECLARE)
         for delivery in DELIVERIES:
