@@ -28,6 +28,8 @@ _NAMES = {
     )
 }
 _OF_ITSELF = {"_enter_gen": "begin", "_exit_gen": "end of transaction", "_commit_gen": "commit"}
+# Planner statistics are renewed when Postgres' own counts say so, which keep real time: no steps.
+_OF_REAL_TIME = ("with recursive beneath", "select tally.analyze_table")
 # A process may stand still for seconds, or for longer than Stripe remembers an identifier.
 _STALLS = (5.0, 40.0, 3_600.0, 30 * 3_600.0)
 
@@ -72,6 +74,8 @@ class SteppedConnection(psycopg.Connection[Any]):
         if name in ("_commit_gen", "_rollback_gen") and self.info.transaction_status == TransactionStatus.IDLE:
             return None  # sends nothing
         query = inspect.getgeneratorlocals(gen).get("query")
+        if isinstance(query, str) and query.lstrip().startswith(_OF_REAL_TIME):
+            return None
         if isinstance(query, str):
             return _NAMES.get(query) or " ".join(query.split())[:48]
         return _OF_ITSELF.get(name, name.strip("_"))

@@ -88,7 +88,6 @@ def run_seed(world: World, postgres: PostgresSide, seed: int) -> Outcome:
             play_round(cast, script)
             span = script.choices(list(_SPANS), list(_SPANS.values()))[0]
             cast.stage.pass_time(span)
-            world.catch_up()
         return conclude(cast, faults, str(seed))
 
 
@@ -137,7 +136,6 @@ def bring_to_rest(cast: Cast) -> PlanResult:
             if not last.planned and {held.reason for held in last.held} <= {"disputed", "period_closed"}:
                 return last
         stage.pass_time(12 * HOUR if left == {"resolving"} else timedelta(minutes=1))
-        cast.world.catch_up()
     raise OutOfSteps(f"no rest in sight: {delivered.left}, {planned.held}")
 
 

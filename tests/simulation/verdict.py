@@ -69,7 +69,9 @@ def judge(world: World, last_plan: PlanResult) -> Verdict:
         if times > 1:
             verdict.applied_twice += 1
             verdict.violations.append(f"{name}: {value} was counted {times} times")
-        if state == "confirmed" and times == 0:
+        # A newest value that changes nothing leaves the total as it is, arrived or not: no more can be known of it.
+        is_unseen = FORMULAS[metric] == "last" and value == 0 and confirmed_by == "summary"
+        if state == "confirmed" and times == 0 and not is_unseen:
             verdict.missing += 1
             verdict.violations.append(f"{name}: {value} is confirmed and was never counted")
         # What a newer value superseded may have been counted: the newer one is the last all the same.

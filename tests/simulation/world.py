@@ -37,6 +37,7 @@ _USED = (
     "ledger.int_usage_counters",
 )  # fmt: skip
 _MIRROR = ("tally.stripe_subscription_items", "tally.customer_periods", "tally.stripe_unmapped")
+_RESETS_PER_VACUUM = 50
 # The database's time and the random part of an intent are the seed's too; `clock_timestamp()` is found here first.
 _PREPARE = """
 create schema simulation;
@@ -69,6 +70,7 @@ class World:
     moment: list[float]
     customers: dict[str, str]
     streams: bool = False
+    resets: int = 0
 
     @property
     def key(self) -> str:
@@ -83,19 +85,20 @@ class World:
 
     def reset(self) -> None:
         """Nothing counted, planned, sent or billed."""
+        self.resets += 1
+        if self.resets % _RESETS_PER_VACUUM == 0:
+            self.admin.execute(f"vacuum {', '.join((*_USED, *_MIRROR))}")
         self.moment[0] = START.timestamp()
         self.control.post("/_sandbox/restore").raise_for_status()
         restored = "".join(f"insert into {table} select * from {_saved(table)};" for table in reversed(_MIRROR))
         self.admin.execute("".join(f"delete from {table};" for table in (*_USED, *_MIRROR)) + restored)
 
     def tell_time(self, microseconds: int) -> None:
-        """Set the time of Postgres and of Stripe."""
-        self.moment[0] = microseconds / 1_000_000
+        """Set the time of Postgres and of Stripe, which does at once what is due by then: it bills by the second."""
+        before, self.moment[0] = self.moment[0], microseconds / 1_000_000
         self.admin.execute("select setval('simulation.clock', %s)", (microseconds,))
-
-    def catch_up(self) -> None:
-        """Let Stripe do what is due: billing, above all."""
-        self.control.post("/_sandbox/catch_up").raise_for_status()
+        if int(before) != int(self.moment[0]):
+            self.control.post("/_sandbox/catch_up").raise_for_status()
 
     def stranger_sends(self, at: datetime) -> None:
         """Somebody else writes to a meter of ours. No sum of our own looks like this."""
@@ -144,6 +147,8 @@ def open_world(url: str, folder: Path, *, streams: bool = False) -> Iterator[Wor
         customers = _set_up_stripe(admin, _account(server.url, folder, LIVE_KEY if streams else TEST_KEY))
         control.post("/_sandbox/savepoint").raise_for_status()
         admin.execute(_PREPARE + "".join(f"create table {_saved(t)} as select * from {t};" for t in _MIRROR))
+        # By itself Postgres would vacuum whenever it gets round to it, and lock a table for a moment.
+        admin.execute("".join(f"alter table {t} set (autovacuum_enabled = false);" for t in (*_USED, *_MIRROR)))
         admin.execute(f'alter database "{admin.info.dbname}" set search_path = simulation, pg_catalog, public')
         admin.execute(f'alter database "{admin.info.dbname}" set plan_cache_mode = force_generic_plan')
         yield World(url, folder, admin, server, control, moment, customers, streams)
