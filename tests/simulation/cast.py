@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from tally.ledger.ledger import ADVISORY_LOCK
 from tally.push import DeliveryResult, deliver, plan, release_refused, resume
 from tally.stripe.account import StripeAccount
 from tally.stripe.sync import sync_subscriptions
@@ -84,6 +85,8 @@ class Cast:
 
         def work(connection: psycopg.Connection[Any], _: StripeAccount) -> None:
             with connection.transaction():
+                # As the ledger does: two that count at once would be a deadlock, which Postgres ends in real time.
+                connection.execute("select pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
                 connection.execute(
                     "delete from ledger.int_usage_counters where customer_ref = %s and period_start = %s",
                     (customer_ref, period[0]),
