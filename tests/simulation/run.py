@@ -118,8 +118,12 @@ def bring_to_rest(cast: Cast) -> PlanResult:
         OutOfSteps: it never came to rest.
     """
     stage = cast.stage
-    while not stage.is_empty():
+    for _ in range(_MOST_ROUNDS_OF_PEACE):
+        if stage.is_empty():
+            break
         stage.pass_time(31 * HOUR)
+    else:
+        raise OutOfSteps(f"somebody never gets a turn: {stage.trace[-5:]}")
     for _ in range(_MOST_ROUNDS_OF_PEACE):
         cast.resumer()
         cast.releaser()

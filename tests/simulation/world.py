@@ -128,6 +128,13 @@ class World:
             return False  # Postgres itself is away
         return bool(row and row[0])
 
+    def disconnect_all(self) -> None:
+        """End every backend of this database but the world's own."""
+        self.admin.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
     def terminate(self, backend: int) -> None:
         """End a backend, and wait until it is gone."""
         self.admin.execute("select pg_terminate_backend(%s, 5000)", (backend,))

@@ -102,6 +102,9 @@ def play(world: World, postgres: PostgresSide, run: Run) -> Outcome:
     try:
         return run_seed(world, postgres, run) if isinstance(run, int) else run_point(world, postgres, *run)
     except AssertionError as broken:
+        # Whoever still waits for a turn never gets one, and must hold no lock against the runs that follow.
+        world.disconnect_all()
+        postgres.idle.clear()
         name = str(run) if isinstance(run, int) else f"{run[0]}:{run[1]}"
         return Outcome(
             name, postgres.stage.fired, Verdict([str(broken)]), postgres.stage.steps, "", postgres.stage.trace
