@@ -201,8 +201,9 @@ class Stage:
         except Crashed:
             actor.ended = "crashed"
         except BaseException as bug:  # noqa: BLE001 - a thread must hand everything to the director, who raises it
-            actor.bug = bug
-            actor.ended = f"broke: {bug!r}"
+            # What the driver makes of a process that is gone in the middle of its work is nothing that is seen of it.
+            actor.bug = None if actor.dead else bug
+            actor.ended = "crashed" if actor.dead else f"broke: {bug!r}"
         actor.arrived.set()
 
     def _park(self, actor: Actor) -> None:
