@@ -26,6 +26,8 @@ _SPANS = {
 _LAGS = ((0.0, 0.0), (0.0, 0.0), (30.0, 30.0), (0.0, 600.0), (0.0, 10 * 3_600.0))
 _LONGEST_LAG = timedelta(hours=10)
 _MOST_ROUNDS_OF_PEACE = 80
+# A decision about an absolute value may uncover an older one, which then needs a decision of its own.
+_MOST_DECISIONS = 3
 
 
 @dataclass
@@ -97,10 +99,12 @@ def conclude(cast: Cast, faults: Product, seed: str) -> Outcome:
     cast.world.server.sandbox.failures.clear()
     cast.stage.note("peace")
     verdict = judge(cast.world, bring_to_rest(cast))
-    decided = 0
-    if verdict.frozen and not verdict.violations:
-        decided = _decide_truly(cast.world)
-        again = judge(cast.world, bring_to_rest(cast))
+    decided, again = 0, verdict
+    for _ in range(_MOST_DECISIONS):
+        if again.frozen and not again.violations:
+            decided += _decide_truly(cast.world)
+            again = judge(cast.world, bring_to_rest(cast))
+    if decided:
         verdict.violations += [f"after a person's decision: {violation}" for violation in again.violations]
         verdict.violations += [f"still frozen after a person's decision: {key}" for key in again.frozen]
     stage = cast.stage
