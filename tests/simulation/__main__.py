@@ -16,7 +16,7 @@ from rich.progress import track
 
 from tests.simulation.crash_points import crash_points, fault_points
 from tests.simulation.run import Outcome
-from tests.simulation.tally_up import Sum, again
+from tests.simulation.tally_up import Sum, again, show_violation
 from tests.simulation.worlds import Run, Worlds, built_postgres, open_worlds
 
 _TELL_EVERY_SECONDS = 30
@@ -40,7 +40,7 @@ def main() -> int:
                 for outcome in _watched(worlds.play(runs), total, len(runs), console):
                     total.add(outcome)
                     if outcome.is_violated:
-                        console.print(f"[red]violated[/red]: {again(outcome.seed, streams=total.streams)}")
+                        show_violation(console, again(outcome.seed, streams=total.streams), outcome.verdict.violations)
                     if options.trace:
                         _show_trace(console, outcome)
             except KeyboardInterrupt:

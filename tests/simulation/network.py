@@ -1,6 +1,7 @@
 """The network between an actor's Stripe SDK and the local Stripe: real HTTP, each of whose requests may go wrong."""
 
 import json
+import time
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -57,7 +58,11 @@ class Network(HTTPAdapter):
             options["timeout"] = (CONNECT_TIMEOUT_SECONDS, _SILENCE_SECONDS)
         if fault is not None:
             self._script(fault)
-        response = super().send(request, *given, **options)
+        try:
+            response = super().send(request, *given, **options)
+        except requests.exceptions.ReadTimeout:
+            self._has_arrived()
+            raise
         if fault in ("crash_after", "answer_lost"):
             response.close()
         if fault == "crash_after":
@@ -67,6 +72,15 @@ class Network(HTTPAdapter):
         if fault == "slow":
             self._stage.sleep(self._random.choice(_SLOW))
         return response
+
+    def _has_arrived(self) -> None:
+        """Come back when what was not answered in time was carried out: however busy the machine is."""
+        given_up_at = time.monotonic() + TIMEOUT_SECONDS
+        while any(not failure["fired"] for failure in self._server.sandbox.failures.listed()):
+            assert time.monotonic() < given_up_at, "the local Stripe does not take a request"
+            time.sleep(0.001)
+        # One loop answers everything there: this answer comes after the other one would have.
+        _arrive(requests.Request("GET", f"{self._server.url}/_sandbox/health").prepare())
 
     def _script(self, fault: str) -> None:
         kind, _, detail = fault.partition(":")

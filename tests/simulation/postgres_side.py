@@ -11,7 +11,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 
 from tally.errors import DatabaseUnavailable
 from tally.push.statements import statement
-from tests.simulation.stage import Stage
+from tests.simulation.stage import Crashed, Stage
 
 _NAMES = {
     statement(*names): " + ".join(names)
@@ -55,19 +55,22 @@ class SteppedConnection(psycopg.Connection[Any]):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.is_spoiled = self.is_spoiled or kind is not None
-        super().__exit__(kind, error, trace)
+        try:
+            super().__exit__(kind, error, trace)
+        except Crashed:
+            self.close()
+            raise
 
     def close(self) -> None:
         side, self.side = self.side, None
-        if (
-            side is not None
-            and not self.closed
-            and not self.is_spoiled
-            and self.info.transaction_status == TransactionStatus.IDLE
-        ):
+        if side is None or self.closed:
+            super().close()
+        elif not self.is_spoiled and self.info.transaction_status == TransactionStatus.IDLE:
             side.idle.append(self)
         else:
+            backend = self.info.backend_pid
             super().close()
+            side.terminate(backend)  # its locks are gone when the next step begins, not a moment later
 
     def _label(self, gen: Any) -> str | None:
         name = str(gen.__name__)
@@ -86,7 +89,7 @@ class PostgresSide:
 
     def __init__(self, terminate: Callable[[int], None]) -> None:
         self.idle: list[SteppedConnection] = []
-        self._terminate = terminate
+        self.terminate = terminate
 
     def go_on(self, stage: Stage, randomness: Random) -> None:
         """Serve another stage, whose seed decides how long somebody stands still."""
@@ -123,12 +126,12 @@ class PostgresSide:
         if fault == "answer_lost" and connection.pgconn.pipeline_status != PipelineStatus.OFF:
             fault = "connection_lost"  # in a pipeline there is no answer to a single statement
         if fault == "connection_lost":
-            self._terminate(connection.info.backend_pid)
+            self.terminate(connection.info.backend_pid)
         result = go()
         if fault == "crash_after":
             self.stage.crash(actor)
         if fault == "answer_lost":
-            connection.side = None
+            connection.is_spoiled = True
             connection.close()
             raise psycopg.OperationalError("the connection was lost before the answer came (simulated)")
         if fault == "stall":

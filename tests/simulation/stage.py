@@ -90,6 +90,7 @@ class Stage:
         self._actors: dict[str, Actor] = {}
         self._later: list[tuple[datetime, Callable[[], None]]] = []
         self._here = threading.local()
+        self._is_abandoned = False
 
     # What the director calls.
 
@@ -132,6 +133,15 @@ class Stage:
         """Whether nobody is on the stage and nothing is on its way."""
         return not self._actors and not self._later
 
+    def abandon(self) -> None:
+        """The run is over before its end: whoever still waits for a turn is gone, and its threads with it."""
+        self._is_abandoned = True
+        for actor in self._actors.values():
+            actor.dead = True
+            while actor.thread.is_alive():
+                actor.turn.release()
+                actor.thread.join(_LOOK_FOR_LOCKS_SECONDS)
+
     def note(self, *words: object) -> None:
         """Write a line into the trace."""
         since = (self.time.now() - self._began) / timedelta(seconds=1)
@@ -145,6 +155,8 @@ class Stage:
         `identifiers`: the intents that the step sends, where it sends any.
         """
         actor = self._actors.get(name)
+        if self._is_abandoned:
+            raise Crashed
         if actor is None or actor.dead:
             return None
         self._here.actor = actor
@@ -209,6 +221,8 @@ class Stage:
     def _park(self, actor: Actor) -> None:
         actor.arrived.set()
         actor.turn.acquire()
+        if self._is_abandoned:
+            raise Crashed
 
     def _await(self, actor: Actor) -> None:
         """Until the actor stands before its next step, is done, or waits for a lock that another one holds."""

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter as Tally
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,10 +96,15 @@ class Sum:
             table.add_row(name, str(self.fired[name]), *row, str(self.violated_with[name] or ""))
         console.print(table)
         for violation in self.violations[:_MOST_SHOWN]:
-            console.print(f"[red]violated[/red]: {violation['again']}", soft_wrap=True)
-            for line in (*violation["violations"], *violation["faults"]):
-                console.print(f"    {line}", soft_wrap=True, markup=False)
+            show_violation(console, violation["again"], [*violation["violations"], *violation["faults"]])
         console.print(self.last_line(), soft_wrap=True)
+
+
+def show_violation(console: Console, command: str, lines: Sequence[str]) -> None:
+    """What was violated, below the command that plays it again."""
+    console.print(f"[red]violated[/red]: {command}", soft_wrap=True)
+    for line in lines:
+        console.print(f"    {line}", soft_wrap=True, markup=False)
 
 
 def again(run: str, *, streams: bool = False) -> str:

@@ -1,5 +1,6 @@
 """A fixed budget of the simulation: every crash point of the way, and ten seeds. `make simulate` plays more."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -68,6 +69,19 @@ def test_a_seed_is_the_same_run_whenever_it_is_played(world: World, postgres_sid
     assert first.fired == second.fired != []
     assert first.trace == second.trace
     assert (first.digest, first.digest != other.digest) == (second.digest, True)
+
+
+def test_a_run_that_breaks_leaves_nothing_behind(
+    world: World, postgres_side: PostgresSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for a turn that never comes, and its workers, would hold up the end of the process."""
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr("tests.simulation.stage._MOST_STEPS", 60)
+        broken = play(world, postgres_side, 2)
+    assert "61 steps and no end" in broken.verdict.violations[0]
+    assert set(threading.enumerate()) == before
+    assert play(world, postgres_side, 2).verdict.violations == []
 
 
 def test_by_the_stream_nothing_is_counted_twice_either(streamed: tuple[World, PostgresSide]) -> None:

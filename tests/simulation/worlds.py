@@ -104,7 +104,8 @@ def play(world: World, postgres: PostgresSide, run: Run) -> Outcome:
     except AssertionError as broken:
         # Whoever still waits for a turn never gets one, and must hold no lock against the runs that follow.
         world.disconnect_all()
-        postgres.idle.clear()
+        postgres.stage.abandon()
+        postgres.close()
         name = str(run) if isinstance(run, int) else f"{run[0]}:{run[1]}"
         return Outcome(
             name, postgres.stage.fired, Verdict([str(broken)]), postgres.stage.steps, "", postgres.stage.trace
