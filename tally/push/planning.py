@@ -120,9 +120,10 @@ def _run(
         "now": clock.now(),
     }
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        # Every join is over whole sets. Tables filled a moment ago have no statistics yet, and a nested loop chosen in
-        # that blindness takes a minute for 10,000 counters instead of a second.
-        cursor.execute("set local enable_nestloop = off")
+        # Every join is over whole sets, and hashed. Tables filled a moment ago have no statistics yet: Postgres, blind,
+        # loops over them, or merges them by the period's start, which all have in common, and either costs the square
+        # of the number of counters.
+        cursor.execute("select set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true)")
         return cursor.execute(statement(*names), parameters).fetchall()
 
 

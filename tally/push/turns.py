@@ -18,9 +18,10 @@ from tally.stripe.account import StripeAccount
 # So many connection errors or 5xx in a row, by all pushers together, and only one call at a time looks for Stripe.
 OPEN_FROM = 5
 LONGEST_PAUSE = timedelta(seconds=60)
-# What one worker leases and claims at once: a fifth of a second's calls, and few enough that a crash leaves few behind.
+# What one worker leases and claims at once: a fifth of a second's calls, and few enough that a crash leaves few behind,
+# which are sent again under the same identifiers.
 _LEASED_FOR_SECONDS = 0.2
-_MOST_TURNS = 10
+_MOST_TURNS = 25
 
 _KNOW = "insert into tally.push_accounts (account, livemode) values (%s, %s) on conflict do nothing"
 

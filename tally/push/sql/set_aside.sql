@@ -1,14 +1,11 @@
 -- Before anything is sent: what may no longer be sent leaves the queue.
 -- Too old to repeat, on the stream when its pusher died, or its period has closed: sent again it might be counted twice, or
 -- bill nowhere. Settled from Stripe's summary instead. Never sent, and its period has closed: cancelled.
+-- The queue is read once, with a probe of two primary keys a row: a join of it with itself would cost the square of what a
+-- plan has just put there, which the planner's statistics know nothing of.
 -- Parameters: tenant_id, account, livemode, now, resend_from.
-with queued as (
-    select
-        intent.intent_id,
-        coalesce(intent.first_attempt_at <= %(resend_from)s, false) as is_old,
-        tally.period_is_closed(
-            coalesce(period.closes_with, intent.period_end), total.invoice_status, %(now)s
-        ) as is_closed
+with set_aside as (
+    select intent.intent_id, coalesce(intent.first_attempt_at <= %(resend_from)s, false) as is_old
     from tally.push_intents as intent
     left join tally.customer_periods as period
         on intent.tenant_id = period.tenant_id
@@ -26,16 +23,12 @@ with queued as (
         and intent.account = %(account)s
         and intent.livemode = %(livemode)s
         and intent.state in ('planned', 'unknown', 'sending')
-),
-
-set_aside as (
-    select intent.intent_id, queued.is_old
-    from tally.push_intents as intent
-    inner join queued on intent.intent_id = queued.intent_id
-    where
-        (queued.is_old or queued.is_closed or (intent.state = 'sending' and intent.by_stream))
-        and intent.state in ('planned', 'unknown', 'sending')
         and (intent.state <> 'sending' or intent.lease_until <= clock_timestamp())
+        and (
+            intent.first_attempt_at <= %(resend_from)s
+            or (intent.state = 'sending' and intent.by_stream)
+            or tally.period_is_closed(coalesce(period.closes_with, intent.period_end), total.invoice_status, %(now)s)
+        )
     for update of intent skip locked
 )
 

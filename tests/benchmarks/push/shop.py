@@ -25,6 +25,7 @@ TENANT = "acme"
 CUSTOMERS = 1_000
 METRICS = tuple(f"metric_{number}" for number in range(10))
 EVENTS_A_COUNTER = 100
+BARE = "acct_bare"  # the account whose meter events come without a ledger
 KEYS = {"test": "sk_test_" + "bench00000000000000000000", "live": "sk_live_" + "bench00000000000000000000"}
 
 _ITEMS = """
@@ -85,9 +86,22 @@ class Shop:
         return Settings.model_validate(given | changes)
 
     def open(self, mode: str, account: str = "self") -> StripeAccount:
-        """Make the meters and customers of an account at Stripe, and mirror them; counters of it can then be pushed."""
+        """Found an account and mirror it: counters of it can then be pushed."""
         opened = open_account(self.settings(mode), account)
-        v1, options = opened.client.v1, opened.options()
+        meters, ids = self.found(opened)
+        with connect(self.url) as connection:
+            connection.execute("update tally.price_mappings set account = %s", (account,))
+            connection.execute(
+                _ITEMS,
+                {"account": account, "livemode": opened.livemode, "tenant": TENANT, "start": self.start,
+                 "end": self.end, "refs": _refs(), "ids": ids, "metrics": list(METRICS), "meters": meters},
+            )  # fmt: skip
+            connection.execute("analyze tally.stripe_subscription_items")
+        return opened
+
+    def found(self, account: StripeAccount) -> tuple[list[str], list[str]]:
+        """Make the account's meters and customers at Stripe; returns the ids of both."""
+        v1, options = account.client.v1, account.options()
         meters = [
             v1.billing.meters.create(
                 {"display_name": name, "event_name": name, "default_aggregation": {"formula": "sum"}}, options
@@ -98,15 +112,7 @@ class Shop:
             ids = list(
                 pool.map(lambda ref: v1.customers.create({"metadata": {"customer_ref": ref}}, options).id, _refs())
             )
-        with connect(self.url) as connection:
-            connection.execute("update tally.price_mappings set account = %s", (account,))
-            connection.execute(
-                _ITEMS,
-                {"account": account, "livemode": opened.livemode, "tenant": TENANT, "start": self.start,
-                 "end": self.end, "refs": _refs(), "ids": ids, "metrics": list(METRICS), "meters": meters},
-            )  # fmt: skip
-            connection.execute("analyze tally.stripe_subscription_items")
-        return opened
+        return meters, ids
 
     def move_counters(self) -> int:
         """Every counter takes part of a day's usage: a hundred events each. Returns how many events that is."""
