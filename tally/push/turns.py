@@ -79,14 +79,18 @@ def take(
     return row
 
 
-def note(connection: psycopg.Connection[Any], account: StripeAccount, answer: Answer) -> bool:
-    """Tell all pushers what an answer says about the account; True if nobody should call it for now."""
+def note(connection: psycopg.Connection[Any], account: StripeAccount, answer: Answer, *, is_probe: bool) -> bool:
+    """Tell all pushers what an answer says about the account; True if nobody should call it for now.
+
+    `is_probe`: the call looked whether Stripe answers again.
+    """
     kind = _said(answer)
     told = {
         "account": account.account,
         "livemode": account.livemode,
         "key_id": account.key_id,
         "kind": kind,
+        "is_probe": is_probe,
         "reason": f"429 {answer.limit}" if kind == "paused" else answer.error,
         "pause": timedelta(seconds=answer.pause_seconds or 0),
         "open_from": OPEN_FROM,

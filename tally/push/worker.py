@@ -60,21 +60,21 @@ def _deliver(run: Run, connection: Connection, turns: Turns, stream: Stream | No
         claims = claim(connection, run.parameters(), run.lease, MOST_EVENTS, by_stream=True)
         if claims:
             answer = run.calling(claims, partial(stream.send, claims))
-            _hear(run, connection, answer, turns.is_troubled)
+            _hear(run, connection, answer, turns, turns.is_troubled)
             _record(run, connection, [(claimed, answer) for claimed in claims], calls=1)
             return True
     claims = claim(connection, run.parameters(), run.lease, turns.turns)
     if claims:
-        outcomes = _send_in_turn(run, connection, claims, turns.is_troubled)
+        outcomes = _send_in_turn(run, connection, claims, turns)
         _record(run, connection, outcomes, calls=sum(answer.kind != "unsent" for _, answer in outcomes))
     return bool(claims)
 
 
-def _send_in_turn(run: Run, connection: Connection, claims: list[Claim], is_troubled: bool) -> Outcomes:
+def _send_in_turn(run: Run, connection: Connection, claims: list[Claim], turns: Turns) -> Outcomes:
     """One call each, a gap apart. Once nobody should call any more, the rest is given back unsent."""
     outcomes: Outcomes = []
     claimed_at = next_at = time.monotonic()
-    left_alone = ""
+    left_alone, is_troubled = "", turns.is_troubled
     for claimed in claims:
         why_not = left_alone or _why_not(run, claimed, claimed_at)
         if why_not:
@@ -85,7 +85,7 @@ def _send_in_turn(run: Run, connection: Connection, claims: list[Claim], is_trou
         next_at += gap(run.account)
         answer = run.calling([claimed], partial(send, run.account, claimed))
         outcomes.append((claimed, answer))
-        if _hear(run, connection, answer, is_troubled):
+        if _hear(run, connection, answer, turns, is_troubled):
             left_alone = f"Stripe is left alone for now, because of {answer.error}"
         is_troubled = answer.found_nobody
     return outcomes
@@ -102,12 +102,12 @@ def _why_not(run: Run, claimed: Claim, claimed_at: float) -> str:
     return ""
 
 
-def _hear(run: Run, connection: Connection, answer: Answer, is_troubled: bool) -> bool:
+def _hear(run: Run, connection: Connection, answer: Answer, turns: Turns, is_troubled: bool) -> bool:
     """Tell all pushers what the answer says about the account, if it is news; True if nobody should call for now."""
     if answer.kind == "stopped":
         run.stop(str(answer.error))
     is_news = is_troubled or answer.kind == "stopped" or answer.found_nobody or answer.holds_up_all
-    return is_news and note(connection, run.account, answer)
+    return is_news and note(connection, run.account, answer, is_probe=turns.answer == "probe")
 
 
 def _record(run: Run, connection: Connection, outcomes: Outcomes, calls: int) -> None:

@@ -1,11 +1,18 @@
 -- What an answer says about the account as a whole.
--- Parameters: account, livemode, key_id, kind (answered, failed, paused, stopped), reason, pause, open_from, longest_pause.
+-- Once the circuit is open, only a call that looks for Stripe (is_probe) makes the next look later: the others began
+-- before it opened, and a wave of them is one outage, not many.
+-- Parameters: account, livemode, key_id, kind (answered, failed, paused, stopped), is_probe, reason, pause, open_from,
+-- longest_pause.
 update tally.push_accounts
 set
-    failures = case %(kind)s when 'failed' then failures + 1 when 'paused' then failures else 0 end,
+    failures = case
+        when %(kind)s = 'paused' or (%(kind)s = 'failed' and failures >= %(open_from)s and not %(is_probe)s) then failures
+        when %(kind)s = 'failed' then failures + 1
+        else 0
+    end,
     failing_since = case %(kind)s when 'failed' then coalesce(failing_since, clock_timestamp()) when 'paused' then failing_since end,
     retry_at = case
-        when %(kind)s = 'paused' then retry_at
+        when %(kind)s = 'paused' or (%(kind)s = 'failed' and failures >= %(open_from)s and not %(is_probe)s) then retry_at
         -- 1 second after the fifth failure in a row, twice that after each further one.
         when %(kind)s = 'failed' and failures + 1 >= %(open_from)s
             then clock_timestamp()

@@ -11,6 +11,8 @@ from push_billing import END, START, TENANT, Billing, set_counter
 
 from tally.pipeline_status import pipeline_status
 from tally.push import deliver, resume, standing
+from tally.push.answers import Answer
+from tally.push.turns import know, note
 from tally.stripe.account import open_account
 
 
@@ -139,6 +141,19 @@ def test_an_open_circuit_lets_one_call_at_a_time_look_and_mixes_up_no_payload(bi
     assert billing.deliver().left == {}
     assert standing(billing.connection, billing.account) is None
     assert_counted(billing, values)
+
+
+def test_calls_that_fail_together_are_one_outage(billing: Billing) -> None:
+    """Sixteen that were under way when Stripe went: the first look is a second later, not a minute."""
+    read = "select failures, round(extract(epoch from retry_at - clock_timestamp())) from tally.push_accounts"
+    nobody = Answer("unknown", error="no connection")
+    know(billing.connection, billing.account)
+    for _ in range(16):
+        note(billing.connection, billing.account, nobody, is_probe=False)
+    assert billing.connection.execute(read).fetchall() == [(5, 1)]
+    for _ in range(2):
+        assert note(billing.connection, billing.account, nobody, is_probe=True)
+    assert billing.connection.execute(read).fetchall() == [(7, 4)]
 
 
 def test_two_periods_of_one_customer_and_meter_are_sent_one_after_the_other(billing: Billing) -> None:
